@@ -100,6 +100,7 @@ class ResponseTimeout(SmppError):
     def __init__(self, sequence_number: int, seconds: float) -> None:
         super().__init__(f"no response to request {sequence_number} within {seconds:g} s")
         self.sequence_number = sequence_number
+        self.seconds = seconds
 
 
 class LinkClosed(SmppError):
