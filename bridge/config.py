@@ -1,0 +1,426 @@
+"""The configuration file, `conf/bridge.toml`, as typed and frozen dataclasses.
+
+Every option is a field below: its name is the key, its default stands beside it, its meaning and unit are in the line
+under it. There are no defaults anywhere else. `load` reports everything that is wrong at once; an unknown key is an
+error that names the nearest valid one, and so is an option that this version does not carry out.
+
+Times are float seconds ("30s" in the file), sizes are octets ("64GiB"). Relative paths are relative to the file.
+What must not be here: anything that connects, or knows what a rule is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from bridge.options import (
+    At,
+    BadValue,
+    Seconds,
+    SomeSeconds,
+    at_least,
+    fill,
+    octets,
+    parse,
+    size,
+    text,
+    whole,
+)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used.
+
+    Args:
+        problems: One line each: ``file:line: key: what is wrong; did you mean `x`?``
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _name(value: object, at: At) -> str:
+    given = text(value, at)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", given):
+        raise BadValue("must be 1 to 64 letters, digits, dots, dashes or underscores")
+    return given
+
+
+def _host(value: object, at: At) -> str:
+    given = text(value, at)
+    if not given or any(char.isspace() for char in given):
+        raise BadValue("must be a host name or an IP address")
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    """An IP address or a host name; "" = every interface."""
+    port: int
+    """0 = any free port."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(value: object, at: At) -> Address:
+    host, colon, port = text(value, at).rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise BadValue('must be an address and a port, as "127.0.0.1:8080"')
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+_INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
+
+
+def _interface_version(value: object, at: At) -> int:
+    given = text(value, at)
+    if given not in _INTERFACE_VERSIONS:
+        raise BadValue(f"must be one of {', '.join(_INTERFACE_VERSIONS)}")
+    return _INTERFACE_VERSIONS[given]
+
+
+TonNpi = Annotated[int, whole(-1, 255)]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeConfig:
+    """The table [bridge]."""
+
+    data_dir: Path = Path("var")
+    """The folder of the store; made when it is missing."""
+    rules: tuple[Path, ...] = ()
+    """The rules files; without one every message is stored and none is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The table [store]."""
+
+    sync: Literal["commit", "relaxed"] = "commit"
+    """commit: on disk before a message is acknowledged; relaxed: a power cut may lose the last commits."""
+    max_size: Annotated[int, size(16 << 20)] = 64 << 30
+    """The most octets the store's file may grow to (sparse); from 95% no new messages are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """The table [http]."""
+
+    listen: Annotated[Address, _address] = Address("127.0.0.1", 8080)
+    """Address and port of the API, the metrics and the health checks."""
+    token_file: Path | None = None
+    """Lines of `name role sha256-of-token`; without it only loopback is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waiting times that double from one attempt to the next, with jitter."""
+
+    initial: SomeSeconds = 1.0
+    """Before the first new attempt."""
+    max: SomeSeconds = 60.0
+    """The longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfig:
+    """What happens after a temporary error of the carrier."""
+
+    initial: SomeSeconds = 5.0
+    """Before the first new attempt; doubles each time."""
+    max: SomeSeconds = 300.0
+    """The longest wait between two attempts."""
+    max_age: SomeSeconds = 86400.0
+    """An older message is not sent any more: it fails as `too_old`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubtConfig:
+    """What becomes of a message whose submit_sm had no response: the carrier may or may not have it."""
+
+    reply: Literal["resend", "hold", "fail"] = "resend"
+    """An answer to a text."""
+    started: Literal["resend", "hold", "fail"] = "hold"
+    """A message that we started."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageIdConfig:
+    """How the carrier writes message ids; they are compared as numbers where the two differ."""
+
+    response: Literal["text", "hex", "decimal"] = "text"
+    """In submit_sm_resp."""
+    receipt: Literal["text", "hex", "decimal"] = "text"
+    """In delivery receipts."""
+
+
+def _not_yet(value: object, at: At) -> None:
+    del value, at
+    raise BadValue("is not supported yet; remove it")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What the carrier allows."""
+
+    per_second: Annotated[float, at_least(0)] = 0.0
+    """submit_sm per second over all binds, 0 = no limit; the lower of this and `rate` holds."""
+    max_age: Seconds = 0.0
+    """A reply older than this is not sent: it fails as `too_old`; 0 = only retry.max_age counts."""
+    per_day: Annotated[None, _not_yet] = None
+    reserve_replies: Annotated[None, _not_yet] = None
+    warn_at: Annotated[None, _not_yet] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """TLS towards the carrier; the peer's certificate is always verified."""
+
+    ca: Path | None = None
+    """PEM file of the authorities to trust; without it the system's."""
+    cert: Path | None = None
+    """PEM file of our own certificate, where the carrier asks for one."""
+    key: Path | None = None
+    """PEM file of its private key; without it the key is in `cert`."""
+    server_name: str = ""
+    """The name that the peer's certificate must have; "" = the host."""
+
+
+def _tls(value: object, at: At) -> TlsConfig | None:
+    if isinstance(value, bool):
+        return TlsConfig() if value else None
+    if not isinstance(value, dict):
+        raise BadValue("must be true, false or a table of ca, cert, key, server_name")
+    tls = fill(TlsConfig(), value, at)
+    if tls.key and not tls.cert:
+        at.child("key").problem("is of no use without `cert`")
+    for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
+        if path and not path.is_file():
+            at.child(name).problem(f"there is no file {path}")
+    return tls
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """One table [[link]]: a carrier's SMSC and how to talk to it."""
+
+    name: Annotated[str, _name] = ""
+    """Unique; in logs, exports and commands."""
+    group: Annotated[str, _name] = ""
+    """The carrier: receipts and redelivered messages are matched within it; "" = the link's name."""
+    host: Annotated[str, _host] = "127.0.0.1"
+    """Name or address of the SMSC."""
+    port: Annotated[int, whole(1, 65535)] = 2775
+    """TCP port of the SMSC."""
+    system_id: Annotated[str, octets(15)] = "esme"
+    """The account (SMPP v3.4 §5.2.1)."""
+    password: str = field(default="", repr=False)
+    """The password itself; exactly one of the three password options must be given. At most 8 characters (§5.2.2)."""
+    password_env: str = ""
+    """Or the name of an environment variable that holds it."""
+    password_file: Path | None = None
+    """Or a file that holds it; a line end after it is dropped."""
+    system_type: Annotated[str, octets(12)] = ""
+    """As the carrier wants it (§5.2.3)."""
+    address_range: Annotated[str, octets(40)] = ""
+    """Which destinations' messages this bind wants (§5.2.7); most carriers ignore it."""
+    address_ton: Annotated[int, whole(0, 255)] = 0
+    """Type of number of address_range (§5.2.5)."""
+    address_npi: Annotated[int, whole(0, 255)] = 0
+    """Numbering plan of address_range (§5.2.6)."""
+    bind: Literal["transceiver", "transmitter", "receiver", "separate"] = "transceiver"
+    """separate = one transmitter and one receiver for each of `binds`."""
+    binds: Annotated[int, whole(1, 64)] = 1
+    """Parallel sessions."""
+    interface_version: Annotated[int, _interface_version] = 0x34
+    """"3.3", "3.4" or "5.0"; the octet on the wire."""
+    numbers: tuple[str, ...] = ()
+    """The service numbers of this link; informational."""
+
+    window: Annotated[int, whole(1, 10_000)] = 50
+    """Un-answered submit_sm per session."""
+    receive_window: Annotated[int, whole(1, 100_000)] = 1000
+    """Un-answered deliver_sm per session; above it the carrier is told to slow down (ESME_RTHROTTLED)."""
+    rate: Annotated[float, at_least(0)] = 0.0
+    """submit_sm per second over all binds, 0 = no limit."""
+    limits: LimitsConfig = LimitsConfig()
+    """What the carrier allows."""
+
+    connect_timeout: SomeSeconds = 10.0
+    """For the TCP connection, and TLS."""
+    enquire_link: Seconds = 30.0
+    """An idle session is probed this often; 0s = never."""
+    response_timeout: SomeSeconds = 30.0
+    """A request without a response for this long is in doubt."""
+    write_timeout: SomeSeconds = 30.0
+    """A write that takes longer ends the session."""
+    inactivity_timeout: Seconds = 0.0
+    """A session without any message for this long is ended; 0s = never."""
+    reconnect: Backoff = Backoff()
+    """After a lost or failed connection."""
+    refused_reconnect: Backoff = Backoff(30.0, 300.0)
+    """After a refused bind: a wrong password does not become right by hammering."""
+    drain: Seconds = 10.0
+    """At a stop: how long un-answered messages are waited for before the unbind."""
+    tls: Annotated[TlsConfig | None, _tls] = None
+    """false, true (the system's authorities), or a table of ca, cert, key, server_name."""
+
+    registered_delivery: bool = True
+    """Ask for a delivery receipt for each message."""
+    accepted_is_final: bool = False
+    """The carrier sends no receipt after the state ACCEPTED (§5.2.28)."""
+    message_id: MessageIdConfig = MessageIdConfig()
+    """How the carrier writes message ids."""
+    validity: Seconds = 0.0
+    """validity_period of each message, as a relative time (§7.1.1); 0s = the carrier's own."""
+    receipt_grace: Seconds = 86400.0
+    """A reply without a receipt for `validity` plus this becomes `unknown`."""
+    retry: RetryConfig = RetryConfig()
+    """After a temporary error of the carrier."""
+    in_doubt: InDoubtConfig = InDoubtConfig()
+    """What becomes of a message without a response: resend, hold or fail."""
+    redelivery_window: Seconds = 300.0
+    """After a reconnect: an un-acknowledged message that comes again within this time is the same one."""
+    assemble_timeout: SomeSeconds = 300.0
+    """A long message whose parts have not all come by then is taken as it is."""
+
+    charset: Literal["gsm7", "latin1", "ascii", "ucs2"] = "gsm7"
+    """What data_coding 0, the carrier's default alphabet, means here (§5.2.19)."""
+    service_type: Annotated[str, octets(5)] = ""
+    """Of each submit_sm (§5.2.11)."""
+    source_ton: TonNpi = -1
+    """Type of number of the sender of a reply; -1 = as the message that it answers had it."""
+    source_npi: TonNpi = -1
+    """Numbering plan of the sender; -1 = as it came."""
+    dest_ton: TonNpi = -1
+    """Type of number of the recipient; -1 = as it came."""
+    dest_npi: TonNpi = -1
+    """Numbering plan of the recipient; -1 = as it came."""
+
+    @property
+    def submit_rate(self) -> float:
+        """submit_sm per second that may leave: the lower of `rate` and `limits.per_second`; 0.0 = no limit."""
+        return min((rate for rate in (self.rate, self.limits.per_second) if rate), default=0.0)
+
+    @property
+    def max_age(self) -> float:
+        """Seconds after which a reply is too old to be sent: the lower of `limits.max_age` and `retry.max_age`."""
+        return min(self.limits.max_age or self.retry.max_age, self.retry.max_age)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    bridge: BridgeConfig = BridgeConfig()
+    """Where the data and the rules are."""
+    store: StoreConfig = StoreConfig()
+    """The embedded store."""
+    http: HttpConfig = HttpConfig()
+    """The HTTP server."""
+    link: tuple[LinkConfig, ...] = ()
+    """The carriers."""
+
+    @property
+    def links(self) -> tuple[LinkConfig, ...]:
+        """The carriers, in the file's order."""
+        return self.link
+
+
+def load(path: Path) -> Config:
+    """Reads a configuration file.
+
+    Args:
+        path: A TOML file; relative paths in it are relative to its folder.
+
+    Returns:
+        The configuration, with passwords resolved and every path absolute or relative to the working folder.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError([f"{path}: cannot read the configuration: {exc.strerror}"]) from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError([f"{path}: is not UTF-8 text"]) from exc
+    base = path.parent
+    tables, at = parse(content, str(path), base)
+    default = Config(bridge=BridgeConfig(data_dir=base / BridgeConfig().data_dir))
+    config = fill(default, tables, at)
+    raw_links = tables.get("link")
+    links = []
+    for number, link in enumerate(config.link):
+        raw = raw_links[number] if isinstance(raw_links, list) else {}
+        links.append(_finish(link, raw, at.child("link").child(number)))
+    _distinct(links, at)
+    if at.problems:
+        raise ConfigError([str(problem) for problem in sorted(at.problems, key=lambda problem: problem.line)])
+    return replace(config, link=tuple(links))
+
+
+def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
+    given = raw if isinstance(raw, dict) else {}
+    if "name" not in given:
+        at.problem("`name` is missing")
+    for name in ("reconnect", "refused_reconnect", "retry"):
+        backoff: Backoff | RetryConfig = getattr(link, name)
+        if backoff.initial > backoff.max:
+            at.child(name).problem("`initial` is longer than `max`")
+    return replace(link, group=link.group or link.name, password=_password(link, given, at))
+
+
+def _password(link: LinkConfig, given: dict[str, object], at: At) -> str:
+    ways = [name for name in ("password", "password_env", "password_file") if name in given]
+    if len(ways) != 1:
+        at.problem(
+            f"give exactly one of `password`, `password_env`, `password_file`, not {' and '.join(ways)}"
+            if ways
+            else "`password` is missing (or `password_env`, or `password_file`)"
+        )
+        return ""
+    here = at.child(ways[0])
+    password = link.password
+    if ways[0] == "password_env":
+        if link.password_env not in os.environ:
+            here.problem(f"the environment variable {link.password_env} is not set")
+            return ""
+        password = os.environ[link.password_env]
+    elif link.password_file is not None:
+        try:
+            password = link.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+            here.problem(f"cannot read {link.password_file}: {reason}")
+            return ""
+    try:
+        return octets(8)(password, here)
+    except BadValue as exc:
+        here.problem(f"the password {exc}")
+        return ""
+
+
+def _distinct(links: list[LinkConfig], at: At) -> None:
+    seen: set[str] = set()
+    for number, link in enumerate(links):
+        if link.name and link.name in seen:
+            at.child("link").child(number).child("name").problem(f"there is already a link `{link.name}`")
+        seen.add(link.name)
