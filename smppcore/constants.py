@@ -2,7 +2,7 @@
 
 Values, names and descriptions are smpplib's wherever smpplib has them; the rest is from the specifications' tables.
 
-Rules: plain ints, because peers send anything and an enum look-up costs ten times a dict look-up (0.43 against 0.04 µs);
+Rules: plain ints, because peers send anything and an enum look-up costs ten times a dict look-up (0.43 to 0.04 µs);
 no number is ever unknown to a printing function. Layouts, length rules and behaviour must not be here.
 """
 
