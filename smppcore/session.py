@@ -229,7 +229,7 @@ class Session:
         Returns:
             The outcomes of all outstanding requests, and the change of state.
         """
-        return self.abort("unbound" if self.state is _UNBOUND else "the peer closed the connection", now)
+        return self.abort(self.close_reason or "the peer closed the connection", now)
 
     def _keep_partial(self, data: bytes, position: int, end: int, now: float, events: list[Event]) -> None:
         """Keep the start of a PDU, or end the session if its length cannot be right (SMPP v3.4 §4.3)."""
@@ -650,7 +650,7 @@ class Session:
         else:
             self._sendable = self._receivable = _NOTHING
             if state in (_UNBOUND, _CLOSED):
-                self.close_reason = reason
+                self.close_reason = self.close_reason or reason
         return change
 
 
