@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from smppcore import udh
 from smppcore.constants import (
@@ -42,7 +42,9 @@ from smppcore.constants import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from smppcore.pdu import DataSM, DeliverSM
 
 STATE_OUTCOME: Final[Mapping[int, str | None]] = {
     STATE_SCHEDULED: None,
@@ -86,22 +88,6 @@ _STATES: Final[Mapping[str, int]] = {word: state for state, word in STATE_WORDS.
     "BUFFERD": STATE_ENROUTE,
     "BUFFERED": STATE_ENROUTE,
 }
-
-
-class Receivable(Protocol):
-    """What is read of a deliver_sm or data_sm, and short_message if it has one."""
-
-    @property
-    def esm_class(self) -> int:
-        """As received."""
-
-    @property
-    def data_coding(self) -> int:
-        """As received."""
-
-    @property
-    def tlvs(self) -> Sequence[tuple[int, bytes]]:
-        """(tag, value) in the order received."""
 
 
 @dataclass(slots=True)
@@ -149,11 +135,11 @@ _PADDING = "\0 \t\r\n,;"
 _UCS2_CODINGS = frozenset((DATA_CODING_UCS2, 0x18))
 
 
-def parse_receipt(pdu: Receivable) -> Receipt | None:
+def parse_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
     """Read a deliver_sm or data_sm as a delivery receipt.
 
     Args:
-        pdu: A `DeliverSM` or `DataSM`.
+        pdu: As received.
 
     Returns:
         The receipt; None if esm_class makes it something else: a text from a subscriber, or a subscriber's own
@@ -202,7 +188,7 @@ def parse_receipt(pdu: Receivable) -> Receipt | None:
     )
 
 
-def _characters(body: bytes, pdu: Receivable) -> str:
+def _characters(body: bytes, pdu: DeliverSM | DataSM) -> str:
     if pdu.esm_class & ESM_UDHI:
         # Receipts come with the flag and no header too; a text taken for a header has no elements that fill it.
         header = udh.parse(body)
