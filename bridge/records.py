@@ -2,11 +2,20 @@
 
 Each record packs to msgpack as a tuple behind one version octet, so that a later layout can be told apart. Nothing here
 knows LMDB, PDUs or a clock: times are float seconds since the epoch (UTC), passed in.
+
+A message that we send has a part that never changes (whom, what, why) and a part that follows its fate. The first is packed
+once and carried along as octets, so that each later outcome or receipt packs only the second.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The outcomes of an MO: exactly one of these each; "pending" while parts of a long message are missing.
 OUTCOMES = (
@@ -53,3 +62,227 @@ class Conversation:
     """When the conversation was handed to a person, 0.0 if it was not."""
     variables: dict[str, str] = field(default_factory=dict)
     """What patterns captured, by group name; templates use them."""
+
+
+@dataclass(slots=True)
+class Mo:
+    """An inbound message, whole: the parts of a long one are joined."""
+
+    id: int
+    """Shared with the messages we send: one ascending sequence."""
+    time: float
+    """When its last octet was read."""
+    link: str
+    """Name of the link it came on."""
+    source: str
+    """The subscriber."""
+    destination: str
+    """The service number that was texted."""
+    text: str
+    """As decoded; "" for a binary message."""
+    outcome: str
+    """One of OUTCOMES."""
+    layer: str = ""
+    """Which layer of the rules decided."""
+    rule: str = ""
+    """Which rule of that layer."""
+    detail: str = ""
+    """Why it was silent, rejected or escalated; "partial" for a long message that lacks parts."""
+    conversation: int = 0
+    """The id of the conversation it belongs to, 0 if it is of none."""
+    rules_version: str = ""
+    """The version of the rules that decided."""
+    esm_class: int = 0
+    data_coding: int = 0
+    addressing: bytes = bytes(4)
+    """source_addr_ton, source_addr_npi, dest_addr_ton, dest_addr_npi, an octet each."""
+    bodies: tuple[bytes, ...] = ()
+    """The user data of each deliver_sm as received; empty where it is just the text in ASCII."""
+    redelivered: int = 0
+    """How often the carrier delivered it again after it was taken."""
+
+
+@dataclass(slots=True)
+class Mt:
+    """A message that we send: a reply, or one that we start (then `mo` is 0)."""
+
+    id: int
+    mo: int
+    """The id of the MO that it answers."""
+    conversation: int
+    link: str
+    contact: str
+    """The subscriber it goes to."""
+    number: str
+    """The service number it comes from."""
+    brand: str
+    text: str
+    template: str
+    rules_version: str
+    created: float
+    control: bool = False
+    """The answer to STOP, START or HELP: passes suppression and goes first."""
+    parts: int = 1
+    addressing: bytes = bytes(4)
+    """source_addr_ton, source_addr_npi, dest_addr_ton, dest_addr_npi of the submit_sm, an octet each."""
+
+    state: str = "queued"
+    """queued, held, sent, accepted, unknown; finally one of FINAL_STATES."""
+    attempts: int = 0
+    """How often it was claimed for sending."""
+    claim: float = 0.0
+    """When the claim was made that has no outcome yet; 0.0 if none is open."""
+    next_try: float = 0.0
+    """Not before this time; 0.0 at once."""
+    accepted: float = 0.0
+    """When the last part was accepted by the SMSC."""
+    done: float = 0.0
+    """When it came to its final state."""
+    in_doubt: bool = False
+    """A submit_sm had no response: the SMSC may or may not have taken it."""
+    error: str = ""
+    """The last error: a status by name, or our own word ("too_old", "suppressed" …)."""
+    message_ids: list[str | None] = field(default_factory=list)
+    """What the SMSC called each part ("" if it gave no id), None for a part not accepted yet; empty before the first."""
+    receipts: list[int] = field(default_factory=list)
+    """The last message_state of each part (SMPP v3.4 §5.2.28), -1 for a part without a receipt; empty if there is none."""
+    fixed: bytes = b""
+    """The packed fields that never change; made by the first pack()."""
+
+
+FINAL_STATES = frozenset({"delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed"})
+
+_VERSION = b"\x01"
+_pack: Callable[[object], bytes] = msgpack.Packer(autoreset=True).pack
+_unpack = msgpack.unpackb
+
+
+class RecordVersionError(Exception):
+    """A record was written by a newer version of this software."""
+
+
+def _open(data: bytes) -> tuple:  # type: ignore[type-arg]
+    if data[:1] != _VERSION:
+        raise RecordVersionError(f"record version {data[0] if data else 'missing'} is not known; upgrade smppbridge")
+    return _unpack(data[1:], use_list=False, strict_map_key=False)  # type: ignore[no-any-return]
+
+
+def pack_conversation(c: Conversation) -> bytes:
+    """Return the octets of a Conversation (its key excluded)."""
+    return _VERSION + _pack(
+        (
+            c.id,
+            c.started,
+            c.last_in,
+            c.messages_in,
+            c.messages_out,
+            c.opted_out,
+            c.language,
+            c.unmatched,
+            c.escalated,
+            c.variables,
+        )
+    )
+
+
+def unpack_conversation(contact: str, brand: str, data: bytes) -> Conversation:
+    """Return the Conversation of (contact, brand) from its octets.
+
+    Raises:
+        RecordVersionError: It was written by a newer version.
+    """
+    return Conversation(contact, brand, *_open(data))
+
+
+def pack_mo(m: Mo) -> bytes:
+    """Return the octets of an Mo."""
+    return _VERSION + _pack(
+        (
+            m.id,
+            m.time,
+            m.link,
+            m.source,
+            m.destination,
+            m.text,
+            m.outcome,
+            m.layer,
+            m.rule,
+            m.detail,
+            m.conversation,
+            m.rules_version,
+            m.esm_class,
+            m.data_coding,
+            m.addressing,
+            m.bodies,
+            m.redelivered,
+        )
+    )
+
+
+def unpack_mo(data: bytes) -> Mo:
+    """Return an Mo from its octets.
+
+    Raises:
+        RecordVersionError: It was written by a newer version.
+    """
+    return Mo(*_open(data))
+
+
+def pack_mt(m: Mt) -> bytes:
+    """Return the octets of an Mt; fills `fixed` the first time."""
+    if not m.fixed:
+        m.fixed = _pack(
+            (
+                m.id,
+                m.mo,
+                m.conversation,
+                m.link,
+                m.contact,
+                m.number,
+                m.brand,
+                m.text,
+                m.template,
+                m.rules_version,
+                m.created,
+                m.control,
+                m.parts,
+                m.addressing,
+            )
+        )
+    return _VERSION + _pack(
+        (
+            m.fixed,
+            m.state,
+            m.attempts,
+            m.claim,
+            m.next_try,
+            m.accepted,
+            m.done,
+            m.in_doubt,
+            m.error,
+            m.message_ids,
+            m.receipts,
+        )
+    )
+
+
+def unpack_mt(data: bytes) -> Mt:
+    """Return an Mt from its octets.
+
+    Raises:
+        RecordVersionError: It was written by a newer version.
+    """
+    fixed, state, attempts, claim, next_try, accepted, done, in_doubt, error, message_ids, receipts = _open(data)
+    mt = Mt(*_unpack(fixed, use_list=False))
+    mt.state = state
+    mt.attempts = attempts
+    mt.claim = claim
+    mt.next_try = next_try
+    mt.accepted = accepted
+    mt.done = done
+    mt.in_doubt = in_doubt
+    mt.error = error
+    mt.message_ids = list(message_ids)
+    mt.receipts = list(receipts)
+    mt.fixed = fixed
+    return mt

@@ -1,0 +1,73 @@
+"""What the commands share: the -c option, opening a store to read, and output as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bridge import config as configuration
+from bridge.store.lmdb import LmdbReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bridge.config import Config
+
+
+def config_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add -c/--config FILE to a command, as `config: Path`."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=Path("bridge.toml"),
+        show_default=True,
+        help="The configuration file.",
+    )(command)
+
+
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --json to a command, as `as_json: bool`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+@contextmanager
+def reader_of(path: Path) -> Iterator[tuple[Config, LmdbReader]]:
+    """Open the store of a configuration for reading; a running service is not disturbed.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        StoreError: There is no store to read.
+    """
+    config = configuration.load(path)
+    reader = LmdbReader(config.bridge.data_dir)
+    try:
+        yield config, reader
+    finally:
+        reader.close()
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Print a table; columns named in `right` are aligned so."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(printable(str(cell)) for cell in row))
+    Console(highlight=False, markup=False).print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text in which no control or bidi character can act on the terminal."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -1,0 +1,63 @@
+"""`smppbridge run`: the service."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import click
+import trio
+
+from bridge import config as configuration
+from bridge import rules
+from bridge.cli import CliProblem
+from bridge.cli.common import config_option
+from bridge.service import Service
+from bridge.web import serve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger("smppbridge")
+
+
+@click.command()
+@config_option
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def run(config: Path, *, verbose: bool) -> None:
+    """Run the service until SIGTERM or SIGINT, which drain and unbind.
+
+    \b
+    Example:
+      smppbridge run -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("hypercorn").setLevel(logging.WARNING)
+    settings = configuration.load(config)
+    if not settings.link:
+        raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
+    service = Service(settings, rules.load(settings.bridge.rules))
+    try:
+        trio.run(_run, service)
+    except* OSError as group:
+        first = group.exceptions[0]
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise CliProblem(f"{config}: {first}") from group
+
+
+async def _run(service: Service) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def watch_signals(task_status: trio.TaskStatus[None]) -> None:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                task_status.started()
+                async for _ in signals:
+                    service.stop()
+
+        await nursery.start(watch_signals)
+        await service.run(serve)
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,159 @@
+"""What becomes of a message that we send: pure functions over an Mt and what the SMSC said of it.
+
+The states (queued → held | sent → accepted → unknown → final) never go backwards and a final one never changes; the one exception
+is a claim that is withdrawn before a single octet left, which puts the message back as if it had not been claimed.
+
+Outcomes may be applied twice (a turn whose commit failed is done again), so every function here is idempotent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.records import FINAL_STATES
+from smppcore import constants
+from smppcore.receipt import STATE_OUTCOME
+
+if TYPE_CHECKING:
+    from bridge.records import Mt
+    from smppcore.text import Encoded
+
+THROTTLED = frozenset({constants.ESME_RTHROTTLED, constants.ESME_RMSGQFUL})
+"""The carrier asks us to slow down."""
+TEMPORARY = THROTTLED | {constants.ESME_RSYSERR, constants.ESME_RX_T_APPN, constants.ESME_RINVBNDSTS}
+"""The same message may be taken later; every other error status is permanent."""
+
+ACCEPTED = "accepted"
+RETRY = "retry"
+FAILED = "failed"
+DOUBT = "doubt"
+
+
+@dataclass(slots=True)
+class Flight:
+    """One claim of a message: from the commit that holds it to the answer to its last part."""
+
+    mt: Mt
+    encoded: Encoded
+    todo: list[int]
+    """Numbers of the parts that were not handed to a session yet."""
+    open: int
+    """A bit for each part that has no answer yet."""
+    claimed: int
+    """How many parts this claim is for."""
+    queued: bool
+    """The store's queue holds the message: it was not claimed by the turn that made it."""
+    sent: bool = False
+    """A session was given at least one part."""
+    fate: str = ACCEPTED
+    """The worst that happened to a part so far: accepted < retry < doubt < failed."""
+    throttled: bool = False
+    """The carrier asked us to slow down."""
+
+
+_WORSE = {ACCEPTED: 0, RETRY: 1, DOUBT: 2, FAILED: 3}
+
+
+def unaccepted_parts(mt: Mt) -> list[int]:
+    """Return the numbers of the parts that the SMSC has not accepted, from 0."""
+    if not mt.message_ids:
+        return list(range(mt.parts))
+    return [n for n, message_id in enumerate(mt.message_ids) if message_id is None]
+
+
+def part_answered(flight: Flight, part: int, command_status: int, message_id: str) -> None:
+    """Note the submit_sm_resp of one part."""
+    flight.open &= ~(1 << part)
+    mt = flight.mt
+    if command_status == 0:
+        if not mt.message_ids:
+            mt.message_ids = [None] * mt.parts
+        mt.message_ids[part] = message_id
+        return
+    mt.error = constants.status_name(command_status)
+    if command_status in THROTTLED:
+        flight.throttled = True
+    _worsen(flight, RETRY if command_status in TEMPORARY else FAILED)
+
+
+def part_refused(flight: Flight, part: int, why: str) -> None:
+    """Note that one part can never be sent: no octet of it left."""
+    flight.open &= ~(1 << part)
+    flight.mt.error = why
+    _worsen(flight, FAILED)
+
+
+def part_in_doubt(flight: Flight, part: int, why: str) -> None:
+    """Note that one part has no answer and will get none."""
+    flight.open &= ~(1 << part)
+    flight.mt.error = why
+    _worsen(flight, DOUBT)
+
+
+def _worsen(flight: Flight, fate: str) -> None:
+    if _WORSE[fate] > _WORSE[flight.fate]:
+        flight.fate = fate
+
+
+def retry_delay(attempts: int, *, throttled: bool, initial: float, maximum: float) -> float:
+    """Return the seconds to wait before the next attempt.
+
+    A throttled message starts at half a second whatever the ladder for errors says: the carrier is well, we were too fast.
+    """
+    return min((0.5 if throttled else initial) * 2.0 ** min(attempts - 1, 16), maximum)
+
+
+def finish(mt: Mt, state: str, now: float, error: str | None = None) -> None:
+    """Bring a message to a final state, unless it is in one."""
+    if mt.state not in FINAL_STATES:
+        mt.state = state
+        mt.done = now
+        mt.claim = mt.next_try = 0.0
+        if error is not None:
+            mt.error = error
+
+
+def accept(mt: Mt, now: float) -> None:
+    """All parts are accepted by the SMSC."""
+    if mt.state in ("queued", "held", "sent"):
+        mt.state = ACCEPTED
+        mt.accepted = now
+    mt.claim = mt.next_try = 0.0
+    mt.error = ""
+
+
+def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool:
+    """Apply one delivery receipt to its message.
+
+    A message of several parts is delivered only when all parts are; the first part that finally fails decides the rest.
+
+    Args:
+        mt: The message.
+        part: Which of its parts, from 0.
+        state: message_state (SMPP v3.4 §5.2.28).
+        error: The network's error code as received, "" if there is none.
+        now: Seconds since the epoch.
+
+    Returns:
+        Whether anything changed.
+    """
+    if mt.state in FINAL_STATES:
+        return False
+    if not mt.receipts:
+        mt.receipts = [-1] * mt.parts
+    if part >= len(mt.receipts) or STATE_OUTCOME.get(mt.receipts[part]) is not None:
+        return False
+    mt.receipts[part] = state
+    outcome = STATE_OUTCOME.get(state)
+    if mt.in_doubt and mt.claim == 0.0 and mt.next_try == 0.0:
+        # A receipt for a submit_sm without an answer: the SMSC had taken it after all.
+        mt.in_doubt = False
+        accept(mt, now)
+    if outcome is None:
+        return True
+    if outcome != "delivered":
+        finish(mt, outcome, now, error)
+    elif all(STATE_OUTCOME.get(s) == "delivered" for s in mt.receipts):
+        finish(mt, outcome, now, "")
+    return True

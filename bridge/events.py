@@ -1,0 +1,94 @@
+"""What the committer takes in, and what a committed turn sets free.
+
+Every change of state is one of these events. They come in batches as the links read them, never one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.delivery import Flight
+    from bridge.store import ContactKey, LinkRow
+    from smppcore.link import Link
+    from smppcore.pdu import Pdu
+    from smppcore.session import Outcome
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Requests that one read of one session brought: texts, parts of texts, receipts."""
+
+    link: str
+    connection: Link
+    pdus: list[Pdu]
+    time: float
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What became of submit_sm's of ours; `request.context` of each is (Flight, number of the part)."""
+
+    link: str
+    outcomes: list[Outcome]
+
+
+@dataclass(slots=True)
+class Withdrawn:
+    """Claimed messages that no session was given: none of their octets left."""
+
+    flights: list[Flight]
+    suppressed: bool
+    """The customer opted out since the claim; otherwise the link was lost before."""
+
+
+@dataclass(slots=True)
+class CapacityChanged:
+    """How many submit_sm's may be outstanding on a link altogether now."""
+
+    link: str
+    capacity: int
+
+
+@dataclass(slots=True)
+class SessionLost:
+    """A session that could receive has ended; what it had not been answered for may come again."""
+
+    link: str
+    time: float
+
+
+@dataclass(slots=True)
+class SessionBound:
+    """A session that can receive has been bound."""
+
+    link: str
+    time: float
+
+
+@dataclass(slots=True)
+class LinkChanged:
+    """What is to be said of a link from now on."""
+
+    row: LinkRow
+
+
+Event = Arrivals | Outcomes | Withdrawn | CapacityChanged | SessionLost | SessionBound | LinkChanged
+
+
+@dataclass(slots=True)
+class Effects:
+    """What the turn that was just committed sets free."""
+
+    responses: list[tuple[Link, list[Pdu]]] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
+    """Claimed and durable: to be handed to a session."""
+    revoked: set[ContactKey] = field(default_factory=set)
+    """Who opted out in this turn: claims for them that have not left yet are withdrawn."""
+    incidents: list[str] = field(default_factory=list)
+    """For the log, a line each; no message text, no numbers."""
+    tally: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(link, what) → how many, as counted in the store."""
+    full: bool = False
+    """The store had no room."""

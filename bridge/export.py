@@ -1,0 +1,156 @@
+"""What is exported: a row per message, and the committer's input log with its decisions.
+
+Both read pages of the store, each a snapshot of its own, bounded by the position at which the reader was opened.
+"""
+
+from __future__ import annotations
+
+import heapq
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.records import Mo, Mt
+    from bridge.store import LogEntry
+    from bridge.store.lmdb import LmdbReader
+
+Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+Row = dict[str, Value]
+
+COLUMNS = (
+    "kind",
+    "id",
+    "mo",
+    "conversation",
+    "link",
+    "from",
+    "to",
+    "text",
+    "time",
+    "outcome",
+    "layer",
+    "rule",
+    "detail",
+    "redelivered",
+    "parts",
+    "message_ids",
+    "state",
+    "attempts",
+    "in_doubt",
+    "error",
+    "template",
+    "rules_version",
+    "times",
+)
+"""Of the CSV form, in order; a row has those that its kind has."""
+
+
+def iso(seconds: float) -> str | None:
+    """Return a time in ISO 8601, UTC, to the millisecond; None for 0.0, "not yet"."""
+    if not seconds:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def mo_row(mo: Mo) -> Row:
+    """Return the row of an inbound message."""
+    return {
+        "kind": "mo",
+        "id": mo.id,
+        "conversation": mo.conversation,
+        "link": mo.link,
+        "from": mo.source,
+        "to": mo.destination,
+        "text": mo.text,
+        "time": iso(mo.time),
+        "outcome": mo.outcome,
+        "layer": mo.layer,
+        "rule": mo.rule,
+        "detail": mo.detail,
+        "redelivered": mo.redelivered,
+        "parts": max(len(mo.bodies), 1),
+        "rules_version": mo.rules_version,
+    }
+
+
+def mt_row(mt: Mt) -> Row:
+    """Return the row of a message that we send; `from` is the service number."""
+    return {
+        "kind": "mt",
+        "id": mt.id,
+        "mo": mt.mo or None,
+        "conversation": mt.conversation,
+        "link": mt.link,
+        "from": mt.number,
+        "to": mt.contact,
+        "text": mt.text,
+        "parts": mt.parts,
+        "message_ids": list(mt.message_ids),
+        "state": mt.state,
+        "attempts": mt.attempts,
+        "in_doubt": mt.in_doubt,
+        "error": mt.error,
+        "template": mt.template,
+        "rules_version": mt.rules_version,
+        "times": {
+            "created": iso(mt.created),
+            "claimed": iso(mt.claim),
+            "next_try": iso(mt.next_try),
+            "accepted": iso(mt.accepted),
+            "done": iso(mt.done),
+        },
+    }
+
+
+def message_rows(reader: LmdbReader) -> Iterator[Row]:
+    """Return a row per message, inbound and outbound, in order of their ids."""
+    mos = ((mo.id, mo_row(mo)) for mo in reader.mos())
+    mts = ((mt.id, mt_row(mt)) for mt in reader.mts())
+    for _, row in heapq.merge(mos, mts, key=lambda pair: pair[0]):
+        yield row
+
+
+def event_rows(reader: LmdbReader) -> Iterator[Row]:
+    """Return a snapshot of the state, then every input of the committer in the order in which it was applied.
+
+    The log reaches back to the first commit, so the snapshot is the empty state; what a text led to stands in its row.
+    """
+    yield {"kind": "snapshot", "commit": 0, "conversations": []}
+    for commit, when, entries in reader.log():
+        for entry in entries:
+            row: Row = {"commit": commit, "now": when}
+            row.update(_event_row(reader, entry))
+            yield row
+
+
+def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
+    kind = entry[0]
+    if kind == "mo":
+        mo = reader.mo(_number(entry[1]))
+        if mo is None:
+            raise LookupError(f"the store lacks the row {entry[1]} that its log names")
+        row = mo_row(mo)
+        ids = entry[2] if isinstance(entry[2], list) else []
+        replies = [reader.mt(_number(n)) for n in ids]
+        row["replies"] = [
+            {"id": mt.id, "template": mt.template, "text": mt.text, "control": mt.control}
+            for mt in replies
+            if mt is not None
+        ]
+        return row
+    names = {
+        "submit": ("id", "part", "command_status", "message_id"),
+        "receipt": ("id", "part", "message_state", "error"),
+        "link": ("name", "state", "detail"),
+    }.get(str(kind), ("id",))
+    other: Row = {"kind": str(kind)}
+    other.update(zip(names, entry[1:], strict=True))  # type: ignore[arg-type]
+    return other
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"an id in the log is {value!r}")
+    return value

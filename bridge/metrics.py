@@ -1,0 +1,68 @@
+"""Prometheus metrics of the running service; no message text and no phone numbers, labels are links and closed sets of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_FAMILIES = {
+    "mo": ("outcome", "Inbound messages by outcome"),
+    "mt": ("state", "Messages sent by final state"),
+    "receipt": ("kind", "Delivery receipts"),
+    "submit": ("result", 'submit_sm by result other than accepted; "sent" counts all'),
+}
+
+
+class Metrics:
+    """A registry of its own, so that several services can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._counters = {
+            name: Counter(f"smppbridge_{name}", text, ["link", label], registry=self.registry)
+            for name, (label, text) in _FAMILIES.items()
+        }
+        self._parts = Counter("smppbridge_mo_parts", "Parts of long inbound messages", ["link"], registry=self.registry)
+        self._commit = Histogram(
+            "smppbridge_turn_seconds", "Deciding and committing one batch", buckets=_SECONDS, registry=self.registry
+        )
+        self._bound = Gauge("smppbridge_link_sessions", "Sessions bound", ["link"], registry=self.registry)
+        self._full = Gauge("smppbridge_store_full", "1 while the store has no room", registry=self.registry)
+        self._waiting = Gauge(
+            "smppbridge_claims_waiting", "Claimed messages no session has taken", ["link"], registry=self.registry
+        )
+
+    def count(self, tally: Mapping[tuple[str, str], int]) -> None:
+        """Add what a turn counted."""
+        for (link, what), n in tally.items():
+            family, _, word = what.partition(".")
+            if family == "parts":
+                self._parts.labels(link).inc(n)
+            elif family == "mo" and word == "pending":
+                continue  # it goes down again: a state, not an event
+            elif family in self._counters:
+                self._counters[family].labels(link, word or {"mt": "created", "submit": "sent"}.get(family, "all")).inc(
+                    n
+                )
+
+    def turn(self, seconds: float) -> None:
+        """Note one committed turn."""
+        self._commit.observe(seconds)
+
+    def full(self, *, full: bool) -> None:
+        """Note whether the store has room."""
+        self._full.set(full)
+
+    def link(self, name: str, sessions: int, waiting: int) -> None:
+        """Note the state of one link."""
+        self._bound.labels(name).set(sessions)
+        self._waiting.labels(name).set(waiting)
+
+    def text(self) -> bytes:
+        """Return the exposition in the Prometheus text format."""
+        return generate_latest(self.registry)

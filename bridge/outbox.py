@@ -1,0 +1,244 @@
+"""Which message may be sent next: order, claims and retries, in memory, rebuilt from the store at any time.
+
+One queue per pair (contact, service number), conversation and started messages apart. Only the head of a queue may be claimed, and
+it stays the head until it is answered; so replies to one person never overtake each other, not even through retries. Control
+replies go before everything that is not claimed. Every message that was not claimed by the turn that made it is in the store's
+queue too, and a pair's later messages are loaded in pages, so memory does not grow with a backlog.
+
+No I/O and no clock here; the turn that calls this commits what it says, or has it rebuilt.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bridge.delivery import Flight, unaccepted_parts
+from smppcore.text import Alphabet, encode_message
+
+if TYPE_CHECKING:
+    from bridge.config import LinkConfig
+    from bridge.records import Mt
+    from smppcore.text import Encoded
+    from smppcore.throttle import TokenBucket
+
+Pair = tuple[str, str, bool]
+"""(contact, service number, started by us)."""
+PAGE = 10_000
+"""Queued messages of one link that are held in memory, at most about twice this."""
+
+
+@dataclass(slots=True)
+class LinkQueue:
+    """What waits for one link."""
+
+    config: LinkConfig
+    bucket: TokenBucket | None
+    alphabet: Alphabet
+    capacity: int = 0
+    """window × sessions that can send now; 0 while none is bound."""
+    in_air: int = 0
+    """Parts claimed and not answered."""
+    fixed_addressing: tuple[int, int, int, int] | None = None
+    """source_ton, source_npi, dest_ton, dest_npi as the link sets them, -1 for as the MO had it; None if it sets none."""
+    ready: deque[Mt] = field(default_factory=deque)
+    """Heads of their pairs that could go at once."""
+    loaded: int = 0
+    """Messages of this link in memory that are not claimed."""
+    unloaded: list[int | None] = field(default_factory=lambda: [None, None, None])
+    """By class (control, conversation, started): the store has queued messages behind this id that are not in memory; None if all
+    are. Control replies are always in memory."""
+
+    def room(self, now: float) -> int:
+        """Return how many parts may be claimed now under window and rate."""
+        room = self.capacity - self.in_air
+        if room > 0 and self.bucket is not None:
+            room = min(room, self.bucket.available(now))
+        return max(room, 0)
+
+    def fits(self, parts: int, now: float) -> bool:
+        """Return whether a message may be claimed now; one of more parts than the window goes when nothing else is in the air."""
+        room = self.room(now)
+        return room >= parts or (room > 0 and self.in_air == 0)
+
+    def reply_addressing(self, addressing: bytes) -> bytes:
+        """Return the TON and NPI octets of a reply: the MO's, swapped, unless the link sets them."""
+        swapped = addressing[2:4] + addressing[0:2]
+        if self.fixed_addressing is None:
+            return swapped
+        return bytes(own if given < 0 else given for own, given in zip(swapped, self.fixed_addressing, strict=True))
+
+
+def pair_of(mt: Mt) -> Pair:
+    """Return the queue that a message belongs to."""
+    return mt.contact, mt.number, not mt.mo
+
+
+def class_of(mt: Mt) -> int:
+    """Return the class that orders the store's queue: 0 control, 1 conversation, 2 started."""
+    return 0 if mt.control else 1 if mt.mo else 2
+
+
+class Outbox:
+    """The order of everything that is to be sent; owned by the committer's turn."""
+
+    def __init__(self, links: dict[str, LinkQueue]) -> None:
+        self.links = links
+        self.flights: dict[int, Flight] = {}
+        """Claimed and not answered, by message id; changed only when a turn is committed."""
+        self._pairs: dict[Pair, list[Mt]] = {}
+        self._retries: list[tuple[float, int, Mt]] = []
+
+    def clear(self) -> None:
+        """Forget everything but the flights: what follows loads it from the store."""
+        self._pairs.clear()
+        self._retries.clear()
+        for queue in self.links.values():
+            queue.ready.clear()
+            queue.loaded = 0
+            queue.unloaded = [0, 0, 0]
+            queue.in_air = 0
+        for flight in self.flights.values():
+            self._pairs.setdefault(pair_of(flight.mt), []).insert(0, flight.mt)
+            self.links[flight.mt.link].in_air += flight.claimed
+
+    def add(self, mt: Mt, now: float) -> bool:
+        """Take in a message that is not claimed: a new one, or one loaded from the store.
+
+        Returns:
+            Whether it may be claimed at once; then the caller calls claim(). Otherwise the store's queue must hold it.
+        """
+        queue = self.links[mt.link]
+        pair = pair_of(mt)
+        waiting = self._pairs.get(pair)
+        if waiting is None:
+            self._pairs[pair] = [mt]
+            if mt.next_try > now:
+                queue.loaded += 1
+                heapq.heappush(self._retries, (mt.next_try, mt.id, mt))
+                return False
+            if not queue.ready and queue.fits(mt.parts, now):
+                return True
+            self._make_ready(queue, mt)
+        elif mt.control:
+            at = 0
+            while at < len(waiting) and (waiting[at].claim or waiting[at].control):
+                at += 1
+            waiting.insert(at, mt)
+            if at == 0:
+                self._make_ready(queue, mt)
+        else:
+            waiting.append(mt)
+        queue.loaded += 1
+        return False
+
+    @staticmethod
+    def _make_ready(queue: LinkQueue, mt: Mt) -> None:
+        if mt.control:
+            queue.ready.appendleft(mt)
+        else:
+            queue.ready.append(mt)
+
+    def claim(self, mt: Mt, now: float, encoded: Encoded | None = None, *, queued: bool = True) -> Flight:
+        """Claim a message for sending: it counts against window and rate from here on.
+
+        The flight joins `flights` when the turn is committed.
+
+        Args:
+            mt: A message for which add() said yes, or that candidates() gave.
+            now: Seconds since the epoch.
+            encoded: Its text encoded for the link, if the caller has it already.
+            queued: Whether the store's queue holds it.
+        """
+        queue = self.links[mt.link]
+        todo = unaccepted_parts(mt)
+        mt.state = "sent"
+        mt.attempts += 1
+        mt.claim = now
+        mt.next_try = 0.0
+        queue.in_air += len(todo)
+        if queue.bucket is not None:
+            queue.bucket.take(min(len(todo), queue.bucket.available(now)), now)
+        mask = 0
+        for part in todo:
+            mask |= 1 << part
+        return Flight(
+            mt, encoded or encode_message(mt.text, default_alphabet=queue.alphabet), todo, mask, len(todo), queued
+        )
+
+    def find(self, row: Mt) -> Mt:
+        """Return the object in memory for a row just loaded; the row itself if there is none."""
+        flight = self.flights.get(row.id)
+        if flight is not None:
+            return flight.mt
+        for mt in self._pairs.get(pair_of(row), ()):
+            if mt.id == row.id:
+                return mt
+        return row
+
+    def load(self, mt: Mt, now: float) -> None:
+        """Take in a message that the store's queue holds."""
+        if self.add(mt, now):
+            queue = self.links[mt.link]
+            queue.loaded += 1
+            self._make_ready(queue, mt)
+
+    def candidates(self, queue: LinkQueue, now: float) -> list[Mt]:
+        """Return heads that may be claimed now, in order, as many as fit; the caller claims or drops each."""
+        room = queue.room(now)
+        heads: list[Mt] = []
+        while queue.ready and room > 0:
+            mt = queue.ready[0]
+            waiting = self._pairs.get(pair_of(mt))
+            if not waiting or waiting[0] is not mt or mt.claim or mt.next_try > now:
+                queue.ready.popleft()
+                continue
+            if mt.parts > room and (heads or queue.in_air):
+                break
+            queue.ready.popleft()
+            queue.loaded -= 1
+            room -= mt.parts
+            heads.append(mt)
+        return heads
+
+    def leave(self, mt: Mt, now: float) -> None:
+        """Take a message out of its pair's queue: it was accepted, held or finished; the next one may go."""
+        pair = pair_of(mt)
+        waiting = self._pairs.get(pair)
+        if waiting is None:
+            return
+        if len(waiting) == 1:
+            if waiting[0] is mt:
+                del self._pairs[pair]
+            return
+        was_head = waiting[0] is mt
+        if mt in waiting:
+            waiting.remove(mt)
+        if was_head and not waiting[0].claim and waiting[0].next_try <= now:
+            self._make_ready(self.links[waiting[0].link], waiting[0])
+
+    def retry(self, mt: Mt, at: float) -> None:
+        """Keep a message as the head of its pair and try it again at this time."""
+        mt.claim = 0.0
+        mt.next_try = at
+        queue = self.links[mt.link]
+        queue.loaded += 1
+        heapq.heappush(self._retries, (at, mt.id, mt))
+
+    def release_due(self, now: float) -> None:
+        """Make every message ready whose time to be tried again has come."""
+        while self._retries and self._retries[0][0] <= now:
+            _, _, mt = heapq.heappop(self._retries)
+            waiting = self._pairs.get(pair_of(mt))
+            if waiting and waiting[0] is mt and not mt.claim:
+                self.links[mt.link].ready.append(mt)
+
+    def next_due(self, now: float) -> float:
+        """Return when something could be claimed that cannot be now: a retry, or a token of a rate; inf if nothing."""
+        due = self._retries[0][0] if self._retries else float("inf")
+        for queue in self.links.values():
+            if queue.ready and queue.capacity > queue.in_air and queue.bucket is not None:
+                due = min(due, queue.bucket.next_at(now))
+        return due

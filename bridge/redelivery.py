@@ -1,0 +1,85 @@
+"""Which inbound messages the carrier may deliver a second time, and which of them it did.
+
+A connection that ends leaves the SMSC not knowing what we took. Candidates are the MOs of the carrier (the link group) that came
+within `response_timeout` before the end; each absorbs one equal MO until `redelivery_window` after the next bind. Beyond that, two
+identical texts are two messages. In a healthy session the turn itself absorbs an equal MO while the first is un-answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bridge.records import Mo
+
+MoKey = tuple[str, str, int, int, bytes]
+"""(source, destination, esm_class, data_coding, octets of the body) within one group."""
+
+
+def keys_of(mo: Mo) -> list[MoKey]:
+    """Return the key of each deliver_sm that a stored MO was made of."""
+    bodies = mo.bodies or (mo.text.encode("ascii"),)
+    return [(mo.source, mo.destination, mo.esm_class, mo.data_coding, body) for body in bodies]
+
+
+@dataclass(slots=True)
+class _Cut:
+    """One connection that ended, and what may come again because of it."""
+
+    which: tuple[str, float]
+    expected: dict[int, list[int]]
+    """Hash of a key → ids of the MOs; a hit is verified against the stored row."""
+    expires: float = inf
+
+
+@dataclass(slots=True)
+class Redelivery:
+    """The candidates of one link group."""
+
+    window: float
+    """Seconds after the rebind in which a candidate absorbs."""
+    _cuts: list[_Cut] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Return whether anything may come again."""
+        return bool(self._cuts)
+
+    def connection_ended(self, which: tuple[str, float], mos: Iterable[Mo]) -> None:
+        """Note what may come again after a connection ended (or the process was started anew).
+
+        Args:
+            which: Tells connections apart; a second call for the same one changes nothing.
+            mos: What came within response_timeout before its end.
+        """
+        if any(cut.which == which for cut in self._cuts):
+            return
+        expected: dict[int, list[int]] = {}
+        for mo in mos:
+            for key in keys_of(mo):
+                expected.setdefault(hash(key), []).append(mo.id)
+        if expected:
+            self._cuts.append(_Cut(which, expected))
+
+    def bound(self, now: float) -> None:
+        """Start the window: the carrier has a session again."""
+        for cut in self._cuts:
+            cut.expires = min(cut.expires, now + self.window)
+
+    def candidates(self, key: MoKey, now: float) -> list[int]:
+        """Return the ids of MOs that this one may be, oldest connection first."""
+        self._cuts = [cut for cut in self._cuts if cut.expires > now]
+        h = hash(key)
+        return [n for cut in self._cuts for n in cut.expected.get(h, ())]
+
+    def absorbed(self, key: MoKey, mo_id: int) -> None:
+        """Note that the MO came again: it absorbs no other."""
+        h = hash(key)
+        for cut in self._cuts:
+            ids = cut.expected.get(h)
+            if ids and mo_id in ids:
+                ids.remove(mo_id)
+                return

@@ -1,0 +1,203 @@
+"""The service: everything composed in one nursery, started in order and stopped in reverse.
+
+Start: store → engine (what an earlier process left) → HTTP → links last. Stop: nothing more is claimed → what is in the air is answered,
+bounded by each link's `drain` → unbind → the last events committed → store closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import trio
+
+from bridge.carrier import Carrier
+from bridge.committer import Committer, Engine
+from bridge.metrics import Metrics
+from bridge.store.lmdb import LmdbStore
+from smppcore.esme import BackoffConfig, Esme, EsmeConfig
+from smppcore.link import LinkConfig as StreamConfig
+from smppcore.session import SessionConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bridge.config import Config, LinkConfig, TlsConfig
+    from bridge.delivery import Flight
+    from bridge.events import Effects
+    from bridge.rules import Ruleset
+
+log = logging.getLogger("smppbridge")
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock of seconds since the epoch that no change of the system's time moves, back or forth."""
+    offset = time.time() - trio.current_time()
+    return lambda: offset + trio.current_time()
+
+
+def tls_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Return a context that verifies the peer, with our certificate if one is given.
+
+    Raises:
+        OSError: A file cannot be read, or is no certificate or key (ssl.SSLError).
+    """
+    context = ssl.create_default_context(cafile=tls.ca)
+    if tls.cert is not None:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
+def esme_config(link: LinkConfig) -> EsmeConfig:
+    """Return what the protocol engine needs to know of a configured link."""
+    return EsmeConfig(
+        name=link.name,
+        host=link.host,
+        port=link.port,
+        system_id=link.system_id.encode(),
+        password=link.password.encode(),
+        system_type=link.system_type.encode(),
+        address_range=link.address_range.encode(),
+        addr_ton=link.address_ton,
+        addr_npi=link.address_npi,
+        bind=link.bind,
+        binds=link.binds,
+        interface_version=link.interface_version,
+        session=SessionConfig(
+            window=link.window,
+            receive_window=link.receive_window,
+            enquire_link_interval=link.enquire_link,
+            inactivity_timeout=link.inactivity_timeout,
+            response_timeout=link.response_timeout,
+        ),
+        link=StreamConfig(write_timeout=link.write_timeout),
+        connect_timeout=link.connect_timeout,
+        backoff=BackoffConfig(link.reconnect.initial, link.reconnect.max),
+        refused_backoff=BackoffConfig(link.refused_reconnect.initial, link.refused_reconnect.max),
+        tls=None if link.tls is None else tls_context(link.tls),
+        server_name=(link.tls.server_name or link.host) if link.tls else "",
+    )
+
+
+class Service:
+    """One running bridge.
+
+    Resource handling: the store is opened by run() and closed on every way out of it.
+
+    Args:
+        config: Checked.
+        rules: Loaded.
+    """
+
+    def __init__(self, config: Config, rules: Ruleset) -> None:
+        self.config = config
+        self.rules = rules
+        self._metrics = Metrics()
+        self._carriers: dict[str, Carrier] = {}
+        self._committer: Committer | None = None
+        self._stop = trio.Event()
+
+    def stop(self) -> None:
+        """Begin the orderly end; run() returns when it is done."""
+        self._stop.set()
+
+    def not_ready(self) -> list[str]:
+        """Return a line for each reason why the service cannot do its work now; none if it can."""
+        if self._stop.is_set():
+            return ["stopping"]
+        if not self._carriers:
+            return ["starting"]
+        return [
+            f"link {name}: {'no session' if not carrier.sessions else 'bound in one direction only'}"
+            for name, carrier in self._carriers.items()
+            if not carrier.ready
+        ]
+
+    def metrics_text(self) -> bytes:
+        """Return the metrics in the Prometheus text format."""
+        for name, carrier in self._carriers.items():
+            self._metrics.link(name, carrier.sessions, len(carrier.outbound))
+        return self._metrics.text()
+
+    async def run(
+        self,
+        web: Callable[[Service, trio.TaskStatus[None]], Awaitable[None]] | None = None,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run until stop() is called, then drain and return.
+
+        Args:
+            web: Serves HTTP until cancelled; reports that it listens.
+            task_status: Told when everything is started; the links may not be bound yet.
+
+        Raises:
+            StoreError: The store cannot be used.
+            OSError: The HTTP address cannot be listened on, or a certificate not be read.
+        """
+        clock = steady_clock()
+        esmes = [(link, esme_config(link)) for link in self.config.link]
+        settings = self.config.store
+        store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
+        try:
+            engine = Engine(store, self.rules, self.config.link, clock())
+            effects = engine.start(clock())
+            self._committer = Committer(engine, self._hand_out, clock)
+            self._metrics.count(effects.tally)
+            in_doubt = sum(n for (_, what), n in effects.tally.items() if what == "mt.in_doubt")
+            if in_doubt:
+                log.warning("%d messages were in the air when the last run ended; they are in doubt", in_doubt)
+            async with trio.open_nursery() as back:
+                if web is not None:
+                    await back.start(web, self)
+                back.start_soon(self._committer.run)
+                async with trio.open_nursery() as front:
+                    running = []
+                    for link, esme in esmes:
+                        carrier = Carrier(link, self._committer.put, clock)
+                        self._carriers[link.name] = carrier
+                        client = Esme(esme, carrier, random.Random())
+                        running.append((link, client))
+                        front.start_soon(client.run)
+                    task_status.started()
+                    await self._stop.wait()
+                    await self._drain(running)
+                    front.cancel_scope.cancel()
+                with trio.move_on_after(5):
+                    await self._committer.drained()
+                back.cancel_scope.cancel()
+        finally:
+            store.close()
+
+    async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
+        """Claim nothing more, wait for what is in the air, unbind."""
+        assert self._committer is not None  # noqa: S101  made before the links
+        log.info("stopping: waiting for what is in the air")
+        for carrier in self._carriers.values():
+            carrier.stop_sending()
+        with trio.move_on_after(max((link.drain for link, _ in running), default=0)):
+            await self._committer.drained()
+        async with trio.open_nursery() as nursery:
+            for _, client in running:
+                nursery.start_soon(client.stop)
+
+    def _hand_out(self, effects: Effects) -> None:
+        """Do what a committed turn sets free: answers first, then messages."""
+        for connection, responses in effects.responses:
+            connection.respond(responses)
+        if effects.revoked:
+            for carrier in self._carriers.values():
+                carrier.revoke(effects.revoked)
+        if effects.flights:
+            by_link: dict[str, list[Flight]] = {}
+            for flight in effects.flights:
+                by_link.setdefault(flight.mt.link, []).append(flight)
+            for name, flights in by_link.items():
+                self._carriers[name].send(flights)
+        for line in effects.incidents:
+            log.warning("%s", line)
+        self._metrics.count(effects.tally)
+        self._metrics.full(full=effects.full)

@@ -1,0 +1,181 @@
+"""The store as the pipeline sees it: whole batches in, whole batches out.
+
+One task writes. Each turn of the committer opens a Turn, reads what its events need, and commits one Changes; the rest of the
+program reads snapshots through a Reader. Nothing here assumes that the store is in this process or that a look-up is free, so
+every call takes a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from bridge.records import Conversation, Mo, Mt
+
+ContactKey = tuple[str, str]
+"""(contact, brand)."""
+IdKey = tuple[str, str]
+"""(carrier group, message_id as normalised for the link)."""
+CounterKey = tuple[int, str, str]
+"""(hour since the epoch, link name, what is counted)."""
+
+
+LogEntry = tuple[str | int | list[int] | None, ...]
+"""One input of the committer, with what it led to; the first item says which, the rest refers to rows:
+
+``("mo", id, [ids of its replies])``  a text was decided
+``("part", id)``                      a part of a long message came
+``("again", id)``                     the carrier delivered an MO again
+``("submit", id, part, status, message_id)``  the answer to a submit_sm; status None: there was none, message_id says why
+``("withdrawn", id)``                 a claim was taken back before anything left
+``("receipt", id, part, state, error)``       a delivery receipt
+``("in doubt", id)``                  a claim of an earlier process without an outcome
+``("link", name, state, detail)``     a link changed its state
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be opened or used; the text is one line with the mend."""
+
+
+class StoreFull(StoreError):
+    """There is no room: the disk is full, or the map has its maximum size. The turn was not committed."""
+
+
+@dataclass(slots=True)
+class Parked:
+    """A receipt whose message_id no message of ours has yet."""
+
+    group: str
+    message_id: str
+    """Normalised for the link it came on."""
+    state: int
+    """message_state (SMPP v3.4 §5.2.28)."""
+    error: str
+    received: float
+
+
+@dataclass(slots=True)
+class LinkRow:
+    """What the service says of one link, for those who look from outside."""
+
+    name: str
+    state: str
+    """"bound", "partly bound", "connecting", "refused" or "stopped"."""
+    since: float
+    binds: int
+    """Sessions bound now."""
+    detail: str
+    """The last error in one line, "" if all is well."""
+    peer: str
+    """host:port and the peer's system_id."""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far the store has come; written with every commit."""
+
+    next_id: int = 1
+    """The id that the next message gets."""
+    commit: int = 0
+    """Ordinal of the last commit."""
+    time: float = 0.0
+    """When the last commit was made."""
+    settled_below: int = 1
+    """No message with a smaller id has an open claim, unless it is in the queue table."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything one turn writes; committed as a whole or not at all."""
+
+    position: Position = field(default_factory=Position)
+    new_mos: list[Mo] = field(default_factory=list)
+    """In ascending order of id, all above every id in the store."""
+    mos: list[Mo] = field(default_factory=list)
+    """Rows that exist already."""
+    new_mts: list[Mt] = field(default_factory=list)
+    mts: dict[int, Mt] = field(default_factory=dict)
+    """Rows that exist already, by id."""
+    conversations: dict[ContactKey, Conversation] = field(default_factory=dict)
+    ids: list[tuple[IdKey, int, int]] = field(default_factory=list)
+    """(key, message, part): which message of ours the SMSC calls so."""
+    queued: list[Mt] = field(default_factory=list)
+    """Messages to find again after a restart though they were not claimed when they were made."""
+    unqueued: list[Mt] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    unparked: list[IdKey] = field(default_factory=list)
+    assemblies: dict[bytes, bytes | None] = field(default_factory=dict)
+    """Long messages still lacking parts, by key; None for one that is done with."""
+    counters: dict[CounterKey, int] = field(default_factory=dict)
+    """New totals."""
+    links: list[LinkRow] = field(default_factory=list)
+    log: list[LogEntry] = field(default_factory=list)
+    """What the turn took in, in the order in which it was applied."""
+
+
+class Turn(Protocol):
+    """One transaction. Reads see everything committed before it; leaving it without commit() changes nothing."""
+
+    def conversations(self, keys: Sequence[ContactKey]) -> list[Conversation | None]:
+        """Load the conversations of these contacts."""
+
+    def correlate(self, keys: Sequence[IdKey]) -> list[tuple[int, int] | None]:
+        """Return (message, part) for each of these message_ids."""
+
+    def mts(self, ids: Sequence[int]) -> list[Mt | None]:
+        """Load these messages."""
+
+    def mos(self, ids: Sequence[int]) -> list[Mo | None]:
+        """Load these inbound messages."""
+
+    def parked(self, keys: Sequence[IdKey]) -> list[Parked | None]:
+        """Load the receipts kept under these message_ids."""
+
+    def parked_count(self) -> int:
+        """Return how many receipts are kept."""
+
+    def expired_parked(self, before: float, limit: int) -> list[Parked]:
+        """Return kept receipts that came before this time, oldest key first."""
+
+    def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
+        """Return queued messages of a link and class (0 control, 1 conversation, 2 started) with a greater id, ascending."""
+
+    def open_claims(self, settled_below: int) -> list[Mt]:
+        """Return messages that may have a claim open, from this id on; those in the queue are not among them."""
+
+    def recent_mos(self, links: frozenset[str], since: float, limit: int) -> Iterator[Mo]:
+        """Return MOs of these links that came after this time, newest first."""
+
+    def assemblies(self) -> list[tuple[bytes, bytes]]:
+        """Return the long messages still lacking parts."""
+
+    def counters(self, hour: int) -> dict[CounterKey, int]:
+        """Return the totals of one hour."""
+
+    def commit(self, changes: Changes) -> None:
+        """Write everything and sync it to the disk.
+
+        Raises:
+            StoreFull: There is no room; nothing was written.
+            StoreError: The disk failed; nothing was written.
+        """
+
+
+class Store(Protocol):
+    """The writing side, held by one service at a time."""
+
+    position: Position
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """Open the next turn; the caller has no other one open."""
+
+    def used_share(self) -> float:
+        """Return how much of the maximum size is used, 0.0 … 1.0."""
+
+    def close(self) -> None:
+        """Close it; every commit is on the disk already."""

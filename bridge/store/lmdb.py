@@ -1,0 +1,536 @@
+"""The embedded store: one LMDB environment (`writemap=False`, its map at the maximum size from the start).
+
+Tables, keys in ascending octet order:
+
+    meta          name                                → Position, format version
+    mo            id, 8 octets                        → Mo
+    mt            id, 8 octets                        → Mt
+    conversation  brand NUL contact                   → Conversation
+    ids           group NUL message_id                → id of the Mt, number of the part
+    queue         link NUL class id                   → nothing; class: 0 control, 1 conversation, 2 started
+    parked        group NUL message_id                → a receipt that came before its message_id
+    assembly      key of the long message             → its parts so far
+    counter       hour, 4 octets, link NUL name       → total
+    link          name                                → LinkRow
+    log           commit, 8 octets                    → when, and what the turn took in (bridge.store.LogEntry)
+
+The ids of `mo` and `mt` ascend, so both grow at their right edge and a batch touches few pages: that, not the number of puts,
+is what a synced commit costs. A failed commit reopens the environment, as LMDB asks for. Only this module imports lmdb.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import lmdb
+import msgpack
+
+from bridge.records import pack_conversation, pack_mo, pack_mt, unpack_conversation, unpack_mo, unpack_mt
+from bridge.store import (
+    Changes,
+    ContactKey,
+    CounterKey,
+    IdKey,
+    LinkRow,
+    LogEntry,
+    Parked,
+    Position,
+    StoreError,
+    StoreFull,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bridge.records import Conversation, Mo, Mt
+
+FORMAT = 1
+"""Of the tables and keys above; the records carry a version of their own."""
+_TABLES = (
+    b"meta",
+    b"mo",
+    b"mt",
+    b"conversation",
+    b"ids",
+    b"queue",
+    b"parked",
+    b"assembly",
+    b"counter",
+    b"link",
+    b"log",
+)
+_id = struct.Struct(">Q")
+_part = struct.Struct(">QH")
+_hour = struct.Struct(">I")
+_PAGE = 2000
+"""Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
+
+
+def _contact_key(key: ContactKey) -> bytes:
+    return f"{key[1]}\0{key[0]}".encode()
+
+
+def _id_key(key: IdKey) -> bytes:
+    # LMDB keys end at 511 octets; a longer message_id breaks the specification's 64 (SMPP v3.4 §5.2.23), its head will do.
+    return f"{key[0]}\0{key[1]}".encode()[:511]
+
+
+def _queue_key(m: Mt) -> bytes:
+    return b"%b\0%c%b" % (m.link.encode(), 0 if m.control else 1 if m.mo else 2, _id.pack(m.id))
+
+
+def _unpack_parked(key: bytes, value: bytes) -> Parked:
+    group, message_id = key.decode().split("\0", 1)
+    return Parked(group, message_id, *msgpack.unpackb(value))
+
+
+def _explain(exc: lmdb.Error) -> StoreError:
+    """Translate LMDB's exceptions once, here."""
+    if isinstance(exc, lmdb.MapFullError):
+        return StoreFull("the store has reached its maximum size; raise [store] max_size or make room")
+    if "No space left" in str(exc) or isinstance(exc, lmdb.DiskError):
+        return StoreFull(f"no room on the disk of the store ({exc})")
+    return StoreError(f"the store failed: {exc}")
+
+
+class _Tables:
+    """An open environment and its tables."""
+
+    def __init__(self, path: Path, *, max_size: int, sync: bool, readonly: bool) -> None:
+        self.env = lmdb.open(
+            str(path),
+            map_size=max_size,
+            max_dbs=len(_TABLES),
+            subdir=True,
+            readonly=readonly,
+            create=not readonly,
+            sync=True,
+            metasync=sync,
+            writemap=False,
+            mode=0o600,
+            max_readers=126,
+        )
+        try:
+            dbs = [self.env.open_db(name, create=not readonly) for name in _TABLES]
+        except lmdb.Error:
+            self.env.close()
+            raise
+        self.meta, self.mo, self.mt, self.conversation, self.ids, self.queue = dbs[:6]
+        self.parked, self.assembly, self.counter, self.link, self.log = dbs[6:]
+
+
+def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
+    data = txn.get(b"format", db=t.meta)
+    if data is None:
+        return None
+    if int(data) > FORMAT:
+        raise StoreError(f"the store has format {int(data)}, this version knows {FORMAT}: upgrade smppbridge")
+    return Position(*msgpack.unpackb(txn.get(b"position", db=t.meta)))
+
+
+class LmdbTurn:
+    """One write transaction; see bridge.store.Turn."""
+
+    def __init__(self, tables: _Tables, txn: lmdb.Transaction[bytes]) -> None:
+        self._t = tables
+        self._txn = txn
+        self.committed = False
+
+    def conversations(self, keys: Sequence[ContactKey]) -> list[Conversation | None]:
+        """Load the conversations of these contacts."""
+        get, db = self._txn.get, self._t.conversation
+        rows = []
+        for key in keys:
+            data = get(_contact_key(key), db=db)
+            rows.append(None if data is None else unpack_conversation(key[0], key[1], data))
+        return rows
+
+    def correlate(self, keys: Sequence[IdKey]) -> list[tuple[int, int] | None]:
+        """Return (message, part) for each of these message_ids."""
+        get, db = self._txn.get, self._t.ids
+        rows: list[tuple[int, int] | None] = []
+        for key in keys:
+            data = get(_id_key(key), db=db)
+            rows.append(None if data is None else _part.unpack(data))
+        return rows
+
+    def mts(self, ids: Sequence[int]) -> list[Mt | None]:
+        """Load these messages."""
+        get, db = self._txn.get, self._t.mt
+        rows = []
+        for n in ids:
+            data = get(_id.pack(n), db=db)
+            rows.append(None if data is None else unpack_mt(data))
+        return rows
+
+    def mos(self, ids: Sequence[int]) -> list[Mo | None]:
+        """Load these inbound messages."""
+        rows = []
+        for n in ids:
+            data = self._txn.get(_id.pack(n), db=self._t.mo)
+            rows.append(None if data is None else unpack_mo(data))
+        return rows
+
+    def parked(self, keys: Sequence[IdKey]) -> list[Parked | None]:
+        """Load the receipts kept under these message_ids."""
+        rows: list[Parked | None] = []
+        for key in keys:
+            data = self._txn.get(_id_key(key), db=self._t.parked)
+            rows.append(None if data is None else Parked(key[0], key[1], *msgpack.unpackb(data)))
+        return rows
+
+    def parked_count(self) -> int:
+        """Return how many receipts are kept."""
+        return int(self._txn.stat(self._t.parked)["entries"])
+
+    def expired_parked(self, before: float, limit: int) -> list[Parked]:
+        """Return kept receipts that came before this time."""
+        rows = []
+        with self._txn.cursor(self._t.parked) as cursor:
+            for key, value in cursor:
+                row = _unpack_parked(key, value)
+                if row.received < before:
+                    rows.append(row)
+                    if len(rows) == limit:
+                        break
+        return rows
+
+    def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
+        """Return queued messages of a link and class with a greater id, ascending."""
+        prefix = b"%b\0%c" % (link.encode(), kind)
+        ids: list[int] = []
+        with self._txn.cursor(self._t.queue) as cursor:
+            found = cursor.set_range(prefix + _id.pack(after + 1))
+            while found and len(ids) < limit:
+                key = cursor.key()
+                if not key.startswith(prefix):
+                    break
+                ids.append(_id.unpack(key[-8:])[0])
+                found = cursor.next()
+        return [m for m in self.mts(ids) if m is not None]
+
+    def open_claims(self, settled_below: int) -> list[Mt]:
+        """Return messages from this id on that have a claim open and are not in the queue."""
+        rows = []
+        with self._txn.cursor(self._t.mt) as cursor:
+            found = cursor.set_range(_id.pack(settled_below))
+            while found:
+                row = unpack_mt(cursor.value())
+                if row.claim and self._txn.get(_queue_key(row), db=self._t.queue) is None:
+                    rows.append(row)
+                found = cursor.next()
+        return rows
+
+    def recent_mos(self, links: frozenset[str], since: float, limit: int) -> Iterator[Mo]:
+        """Return MOs of these links that came after this time, newest first."""
+        with self._txn.cursor(self._t.mo) as cursor:
+            found = cursor.last()
+            while found and limit > 0:
+                row = unpack_mo(cursor.value())
+                if row.time < since:
+                    return
+                if row.link in links:
+                    limit -= 1
+                    yield row
+                found = cursor.prev()
+
+    def assemblies(self) -> list[tuple[bytes, bytes]]:
+        """Return the long messages still lacking parts."""
+        with self._txn.cursor(self._t.assembly) as cursor:
+            return list(cursor)
+
+    def counters(self, hour: int) -> dict[CounterKey, int]:
+        """Return the totals of one hour."""
+        prefix = _hour.pack(hour)
+        rows: dict[CounterKey, int] = {}
+        with self._txn.cursor(self._t.counter) as cursor:
+            found = cursor.set_range(prefix)
+            while found and cursor.key().startswith(prefix):
+                link, name = cursor.key()[4:].decode().split("\0")
+                rows[hour, link, name] = msgpack.unpackb(cursor.value())
+                found = cursor.next()
+        return rows
+
+    def commit(self, changes: Changes) -> None:
+        """Write everything and sync it to the disk; see bridge.store.Turn."""
+        try:
+            self._write(changes)
+            self._txn.commit()
+        except lmdb.Error as exc:
+            raise _explain(exc) from exc
+        self.committed = True
+
+    def _write(self, c: Changes) -> None:
+        t, txn, key = self._t, self._txn, _id.pack
+        put = txn.put
+        if c.new_mos:
+            with txn.cursor(t.mo) as cursor:
+                cursor.putmulti([(key(m.id), pack_mo(m)) for m in c.new_mos], append=True)
+        for mo in c.mos:
+            put(key(mo.id), pack_mo(mo), db=t.mo)
+        if c.new_mts:
+            with txn.cursor(t.mt) as cursor:
+                cursor.putmulti([(key(m.id), pack_mt(m)) for m in c.new_mts], append=True)
+        if c.mts:
+            with txn.cursor(t.mt) as cursor:
+                cursor.putmulti([(key(n), pack_mt(m)) for n, m in c.mts.items()])
+        for contact, conversation in c.conversations.items():
+            put(_contact_key(contact), pack_conversation(conversation), db=t.conversation)
+        if c.ids:
+            with txn.cursor(t.ids) as cursor:
+                cursor.putmulti([(_id_key(k), _part.pack(m, part)) for k, m, part in c.ids])
+        for m in c.queued:
+            put(_queue_key(m), b"", db=t.queue)
+        for m in c.unqueued:
+            txn.delete(_queue_key(m), db=t.queue)
+        for p in c.parked:
+            put(_id_key((p.group, p.message_id)), msgpack.packb((p.state, p.error, p.received)), db=t.parked)
+        for id_key in c.unparked:
+            txn.delete(_id_key(id_key), db=t.parked)
+        for name, value in c.assemblies.items():
+            if value is None:
+                txn.delete(name, db=t.assembly)
+            else:
+                put(name, value, db=t.assembly)
+        for (hour, link, name_), total in c.counters.items():
+            put(_hour.pack(hour) + f"{link}\0{name_}".encode(), msgpack.packb(total), db=t.counter)
+        for row in c.links:
+            put(
+                row.name.encode(),
+                msgpack.packb((row.state, row.since, row.binds, row.detail, row.peer)),
+                db=t.link,
+            )
+        p_ = c.position
+        if c.log:
+            put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
+        put(b"position", msgpack.packb((p_.next_id, p_.commit, p_.time, p_.settled_below)), db=t.meta)
+
+
+class LmdbStore:
+    """The store of one running service.
+
+    Resource handling: holds an exclusive lock on `lock` in its folder until close().
+
+    Args:
+        path: The folder; made with mode 0700 if missing.
+        max_size: Largest size of the file in octets.
+        sync: True syncs data and meta page at every commit; False leaves the last commit to the next one's sync.
+
+    Raises:
+        StoreError: In use by another service, of a newer version, or not readable.
+    """
+
+    def __init__(self, path: Path, *, max_size: int, sync: bool) -> None:
+        self._path = path
+        self._max_size = max_size
+        self._sync = sync
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise StoreError(f"{path}: cannot be used as data_dir: {exc.strerror}") from exc
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._lock)
+            raise StoreError(
+                f"{path}: in use by another running service; stop it first, or set another [bridge] data_dir"
+            ) from exc
+        try:
+            self._open()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self) -> None:
+        try:
+            self._tables = _Tables(self._path, max_size=self._max_size, sync=self._sync, readonly=False)
+            try:
+                self._tables.env.reader_check()
+                with self._tables.env.begin(write=True) as txn:
+                    position = _read_position(self._tables, txn)
+                    if position is None:
+                        position = Position()
+                        txn.put(b"format", b"%d" % FORMAT, db=self._tables.meta)
+                        p = position
+                        txn.put(
+                            b"position",
+                            msgpack.packb((p.next_id, p.commit, p.time, p.settled_below)),
+                            db=self._tables.meta,
+                        )
+            except BaseException:
+                self._tables.env.close()
+                raise
+        except lmdb.Error as exc:
+            error = _explain(exc)
+            raise type(error)(f"{self._path}: {error}") from exc
+        self.position = position
+
+    @contextmanager
+    def turn(self) -> Iterator[LmdbTurn]:
+        """Open the next turn; see bridge.store.Store."""
+        try:
+            txn = self._tables.env.begin(write=True)
+        except lmdb.Error as exc:
+            raise _explain(exc) from exc
+        turn = LmdbTurn(self._tables, txn)
+        try:
+            yield turn
+        except StoreError:
+            txn.abort()
+            # After a failed write LMDB may hold its environment unusable until it is opened again.
+            self._tables.env.close()
+            self._open()
+            raise
+        finally:
+            if not turn.committed:
+                txn.abort()
+
+    def used_share(self) -> float:
+        """Return how much of the maximum size is used, 0.0 … 1.0."""
+        env = self._tables.env
+        return float((env.info()["last_pgno"] + 1) * env.stat()["psize"] / self._max_size)
+
+    def close(self) -> None:
+        """Close it; every commit is on the disk already."""
+        self._tables.env.close()
+        os.close(self._lock)
+
+
+def service_running(path: Path) -> bool:
+    """Return whether a service holds the store in this folder."""
+    try:
+        fd = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+class LmdbReader:
+    """Read-only view of a store that may be written by a running service meanwhile.
+
+    Long reads go in pages, each a snapshot of its own, bounded by the position at which the reader was opened.
+
+    Raises:
+        StoreError: There is no store, or it is of a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not (path / "data.mdb").exists():
+            raise StoreError(f"{path}: no store here; run the service once, or set [bridge] data_dir")
+        try:
+            self._t = _Tables(path, max_size=0, sync=True, readonly=True)
+            with self._t.env.begin() as txn:
+                position = _read_position(self._t, txn)
+        except lmdb.Error as exc:
+            raise StoreError(f"{path}: cannot be read: {exc}") from exc
+        if position is None:
+            raise StoreError(f"{path}: no store here; run the service once, or set [bridge] data_dir")
+        self.position: Position = position
+
+    def close(self) -> None:
+        """Close it."""
+        self._t.env.close()
+
+    def _pages(self, db: lmdb._Database, start: bytes) -> Iterator[list[tuple[bytes, bytes]]]:
+        while True:
+            page: list[tuple[bytes, bytes]] = []
+            with self._t.env.begin() as txn, txn.cursor(db) as cursor:
+                found = cursor.set_range(start)
+                while found and len(page) < _PAGE:
+                    page.append(cursor.item())
+                    found = cursor.next()
+            if page:
+                yield page
+            if len(page) < _PAGE:
+                return
+            start = page[-1][0] + b"\0"
+
+    def mos(self, start: int = 0) -> Iterator[Mo]:
+        """Return the inbound messages in order, from this id on."""
+        end = _id.pack(self.position.next_id)
+        for page in self._pages(self._t.mo, _id.pack(start)):
+            for key, value in page:
+                if key >= end:
+                    return
+                yield unpack_mo(value)
+
+    def mts(self, start: int = 0) -> Iterator[Mt]:
+        """Return the messages that we send in order, from this id on."""
+        end = _id.pack(self.position.next_id)
+        for page in self._pages(self._t.mt, _id.pack(start)):
+            for key, value in page:
+                if key >= end:
+                    return
+                yield unpack_mt(value)
+
+    def mo(self, number: int) -> Mo | None:
+        """Return one inbound message."""
+        with self._t.env.begin() as txn:
+            data = txn.get(_id.pack(number), db=self._t.mo)
+        return None if data is None else unpack_mo(data)
+
+    def mt(self, number: int) -> Mt | None:
+        """Return one message that we send."""
+        with self._t.env.begin() as txn:
+            data = txn.get(_id.pack(number), db=self._t.mt)
+        return None if data is None else unpack_mt(data)
+
+    def conversation(self, key: ContactKey) -> Conversation | None:
+        """Return the conversation of one contact."""
+        with self._t.env.begin() as txn:
+            data = txn.get(_contact_key(key), db=self._t.conversation)
+        return None if data is None else unpack_conversation(key[0], key[1], data)
+
+    def queue(self) -> Iterator[Mt]:
+        """Return the messages that are waiting, or claimed out of the queue, in order of sending."""
+        for page in self._pages(self._t.queue, b""):
+            with self._t.env.begin() as txn:
+                rows = [txn.get(key[-8:], db=self._t.mt) for key, _ in page]
+            for data in rows:
+                if data is not None:
+                    yield unpack_mt(data)
+
+    def links(self) -> list[LinkRow]:
+        """Return what the service last said of its links."""
+        with self._t.env.begin() as txn, txn.cursor(self._t.link) as cursor:
+            return [LinkRow(key.decode(), *msgpack.unpackb(value)) for key, value in cursor]
+
+    def counters(self) -> Iterator[tuple[CounterKey, int]]:
+        """Return every counter."""
+        for page in self._pages(self._t.counter, b""):
+            for key, value in page:
+                link, name = key[4:].decode().split("\0")
+                yield (_hour.unpack(key[:4])[0], link, name), msgpack.unpackb(value)
+
+    def parked(self) -> Iterator[Parked]:
+        """Return the receipts whose message is not known."""
+        for page in self._pages(self._t.parked, b""):
+            for key, value in page:
+                yield _unpack_parked(key, value)
+
+    def log(self) -> Iterator[tuple[int, float, list[LogEntry]]]:
+        """Return (commit, when, what the turn took in) of every turn, in order."""
+        for page in self._pages(self._t.log, b""):
+            for key, value in page:
+                commit = _id.unpack(key)[0]
+                if commit > self.position.commit:
+                    return
+                when, entries = msgpack.unpackb(value)
+                yield commit, when, [tuple(entry) for entry in entries]
+
+    def raw_counts(self) -> dict[str, int]:
+        """Return the number of rows of every table, by its name."""
+        with self._t.env.begin() as txn:
+            return {name.decode(): txn.stat(getattr(self._t, name.decode()))["entries"] for name in _TABLES}
