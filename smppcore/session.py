@@ -40,6 +40,7 @@ from smppcore.pdu import (
     response_class,
 )
 from smppcore.states import BIND_STATES, BOUND, OPERATIONS, RECEIVABLE, SENDABLE, WITHOUT_RESPONSE, Role, SessionState
+from smppcore.validation import validate
 from smppcore.window import Window
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class Session:
         window = self._window
         unanswered = self._unanswered
         header = _HEADER.unpack_from
+        judges = self.role is Role.SMSC
         while end - position >= _HEADER_BYTES:
             length, command_id, status, sequence = header(data, position)
             if length < _HEADER_BYTES or length > max_bytes:
@@ -209,6 +211,10 @@ class Session:
                     except DecodeError as error:
                         self._reject(command_id, error.command_status, sequence)
                     else:
+                        if judges and (fault := validate(pdu, self.interface_version)) is not None:
+                            self._reject(command_id, fault[1], sequence)
+                            position = stop
+                            continue
                         if command_id not in WITHOUT_RESPONSE:
                             unanswered[sequence] = unanswered.get(sequence, 0) + 1
                             self._unanswered_count += 1
