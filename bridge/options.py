@@ -85,9 +85,9 @@ def key_text(key: Key) -> str:
     return text
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """The end of a message: ``; did you mean `x`?``, "" when nothing valid is near."""
-    found = get_close_matches(word, known, 1, 0.6)
+def nearest(word: str, known: Collection[str], likeness: float = 0.6) -> str:
+    """The end of a message: ``; did you mean `x`?``, "" when nothing valid is as near as `likeness` (1.0 = equal)."""
+    found = get_close_matches(word, known, 1, likeness)
     return f"; did you mean `{found[0]}`?" if found else ""
 
 

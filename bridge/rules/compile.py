@@ -1,0 +1,304 @@
+"""One rules file's tables into brands: every name is looked up here, so that `decide` never has to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bridge.options import At, nearest
+from bridge.rules.keywords import Keywords
+from bridge.rules.normalise import normalise
+from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
+from bridge.rules.patterns import Pattern, PatternError, PatternSet
+from bridge.rules.ruleset import Action, Brand, Texts
+from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text
+from smppcore.text import count_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from bridge.rules.tables import BrandTable, Escalation, OptoutTable, RulesTables, Unmatched
+
+_BRAND_VARIABLES = ("brand", "help_contact")
+_NAMES_NEEDED = {"stop": ("brand",), "start": ("brand",), "help": ("brand", "help_contact")}
+_POLICIES = ("escalate", "silent")
+
+
+def compile_file(tables: RulesTables, at: At, shipped: BuiltIn) -> list[Brand]:
+    """Compiles a rules file.
+
+    Args:
+        tables: The file as it is written.
+        at: Its root; problems go there.
+        shipped: The built-in control words and texts.
+
+    Returns:
+        Its brands; of no use if there were problems.
+    """
+    controls = _controls(tables.optout, at.child("optout"), shipped)
+    known = tables.template.keys()
+    keywords = _keywords(tables, at, controls)
+    patterns, pattern_actions, captured = _patterns(tables, at)
+    unmatched_at = at.child("conversation").child("unmatched")
+    unmatched = _unmatched(tables.conversation.unmatched, known, unmatched_at)
+    _check_names(tables, at)
+    brands = []
+    for name, table in tables.brand.items():
+        languages = table.languages or ("en",)
+        values = {"brand": table.name or name, "help_contact": table.help_contact, **table.vars}
+        _check_vars(table, captured, at.child("brand").child(name).child("vars"))
+        brands.append(
+            Brand(
+                name,
+                table.country,
+                languages,
+                table.numbers,
+                controls,
+                _control_texts(tables.optout, languages, values, at, shipped),
+                keywords,
+                patterns,
+                pattern_actions,
+                _templates(tables, languages, values, captured, at),
+                unmatched,
+                tables.conversation.idle_close,
+            )
+        )
+    return brands
+
+
+# ---------------------------------------------------------------- control words and their texts
+
+
+def _controls(optout: OptoutTable, at: At, shipped: BuiltIn) -> Mapping[str, Control]:
+    controls = dict(shipped.controls)
+    for kind, key, added in (
+        ("stop", "keywords", optout.keywords),
+        ("start", "start", optout.start),
+        ("help", "help", optout.help),
+    ):
+        for language, words in added.items():
+            here = at.child(key).child(language)
+            if not language:
+                at.child(key).problem('must say the language of the words, as { en = ["…"] }')
+            for word in words:
+                if not normalise(word):
+                    here.problem("holds an empty word")
+                elif other := add_word(controls, word, kind, language):
+                    here.problem(f"`{word}` is a {other.kind.upper()} word already")
+    return controls
+
+
+def _control_texts(
+    optout: OptoutTable, languages: tuple[str, ...], values: Mapping[str, str], at: At, shipped: BuiltIn
+) -> Mapping[str, Texts]:
+    texts: dict[str, dict[str, Text]] = {kind: {} for kind in KINDS}
+    for kind in KINDS:
+        for language in languages:
+            here = at.child("optout").child("reply").child(language).child(kind)
+            own = optout.reply.get(language)
+            source = getattr(own, kind) if own else ""
+            source = source or shipped.replies.get(language, {}).get(kind, "")
+            if not source:
+                here.problem(f"is missing, and there is no built-in text in `{language}`")
+                continue
+            text = _control_text(source, kind, values, here)
+            if text is not None:
+                texts[kind][language] = text
+                texts[kind].setdefault("", text)
+    return texts
+
+
+def _control_text(source: str, kind: str, values: Mapping[str, str], at: At) -> Text | None:
+    for name in _NAMES_NEEDED[kind]:
+        if not re.search(rf"\{{{name}(\|[^{{}}]*)?\}}", source):
+            at.problem(f"must contain {{{name}}}: carriers demand it of every {kind.upper()} text")
+    if not values["help_contact"]:
+        # Reported as the brand's problem; once is enough.
+        values = {**values, "help_contact": "-"}
+    try:
+        text = compile_text(source, values, ())
+    except TemplateError as exc:
+        at.problem(str(exc))
+        return None
+    # A confirmation must never fail for a variable; {number} always has a value, for that is how the brand was found.
+    for slot in text.slots:
+        if slot.default is None and slot.name != "number":
+            at.problem(f"`{{{slot.name}}}` needs a default here, as {{{slot.name}|…}}")
+    segments = count_segments(text.shortest())
+    if kind == "stop" and segments > 1:
+        at.problem(f"takes {segments} SMS for {values['brand']}; the STOP text must fit one")
+    return text
+
+
+# ---------------------------------------------------------------- keywords and patterns
+
+
+def _keywords(tables: RulesTables, at: At, controls: Mapping[str, Control]) -> Keywords:
+    only: dict[str, Action] = {}
+    first: dict[str, Action] = {}
+    phrases: dict[str, dict[tuple[str, ...], Action]] = {}
+    owners: dict[tuple[str, str], int] = {}
+    for number, table in enumerate(tables.keyword):
+        here = at.child("keyword").child(number)
+        if not any(table.words.values()):
+            here.child("words").problem("is missing")
+            continue
+        rule = "keyword." + " ".join(normalise(next(word for words in table.words.values() for word in words)))
+        for language, words in table.words.items():
+            action = _action("keyword", rule, language, table.reply, table.escalate, tables, here)
+            for word in words:
+                split = normalise(word)
+                key = " ".join(split)
+                if problem := _bad_keyword(word, split, table.match, controls):
+                    here.child("words").problem(problem)
+                elif owners.setdefault((table.match, key), number) != number:
+                    line = at.child("keyword").child(owners[table.match, key]).line
+                    here.child("words").problem(f"`{word}` is a keyword already, in line {line}")
+                elif table.match == "only":
+                    only[key] = action
+                elif table.match == "first":
+                    first[key] = action
+                else:
+                    phrases.setdefault(split[0], {})[tuple(split)] = action
+    return Keywords(
+        only,
+        first,
+        {word: tuple(sorted(by_phrase.items(), key=lambda item: -len(item[0]))) for word, by_phrase in phrases.items()},
+    )
+
+
+def _bad_keyword(word: str, split: list[str], match: str, controls: Mapping[str, Control]) -> str:
+    if not split:
+        return "holds an empty word"
+    control = controls.get(" ".join(split))
+    if control is not None and not control.only_opted_out:
+        return f"`{word}` is a {control.kind.upper()} word, which always comes first; choose another, or a [[pattern]]"
+    if match == "first" and len(split) > 1:
+        return f'`{word}` is more than one word; use match = "phrase"'
+    return ""
+
+
+def _patterns(tables: RulesTables, at: At) -> tuple[PatternSet, tuple[Action, ...], frozenset[str]]:
+    patterns: list[Pattern] = []
+    actions: list[Action] = []
+    captured: set[str] = set()
+    names: set[str] = set()
+    for number, table in enumerate(tables.pattern):
+        here = at.child("pattern").child(number)
+        if not table.name:
+            here.problem("`name` is missing")
+        elif table.name in names:
+            here.child("name").problem(f"there is already a pattern `{table.name}`")
+        names.add(table.name)
+        action = _action("pattern", f"pattern.{table.name}", "", table.reply, table.escalate, tables, here)
+        if not table.regex:
+            here.problem("`regex` is missing")
+            continue
+        try:
+            pattern = Pattern(table.regex)
+        except PatternError as exc:
+            here.child("regex").problem(f"RE2 does not take it: {exc}")
+            continue
+        if pattern.captures(b"") is not None:
+            here.child("regex").problem("matches the empty text, so it would match every message")
+        for group in pattern.groups:
+            if group in MESSAGE_VARIABLES or group in _BRAND_VARIABLES:
+                here.child("regex").problem(f"the group `{group}` has the name of a built-in variable")
+        patterns.append(pattern)
+        actions.append(action)
+        captured.update(pattern.groups)
+    return PatternSet(patterns), tuple(actions), frozenset(captured)
+
+
+def _action(
+    layer: str,
+    rule: str,
+    language: str,
+    reply: str,
+    escalate: Escalation | None,
+    tables: RulesTables,
+    at: At,
+) -> Action:
+    known = tables.template.keys()
+    if not reply and escalate is None:
+        at.problem("does nothing: give it a `reply` or `escalate`")
+    if reply not in ("", "none") and reply not in known:
+        at.child("reply").problem(f"there is no template `{reply}`{nearest(reply, [*known, 'none'])}")
+    template = "" if reply == "none" else reply
+    if escalate is not None:
+        detail = f"queue={escalate.queue} priority={escalate.priority}"
+        return Action(layer, rule, "escalated", template, detail, language)
+    if not template:
+        return Action(layer, rule, "silent", "", "known, deliberately not answered", language)
+    return Action(layer, rule, "replied", template, "", language)
+
+
+def _unmatched(policy: Unmatched, known: Collection[str], at: At) -> tuple[Action, Action]:
+    def action(which: str, choice: str) -> Action:
+        rule = f"unmatched.{which}"
+        if choice == "escalate":
+            return Action("escalate", rule, "escalated", "", "no rule knows this text")
+        if choice == "silent":
+            return Action("silent", rule, "silent", "", "no rule knows this text")
+        if choice not in known:
+            at.child(which).problem(f"there is no template `{choice}`{nearest(choice, [*known, *_POLICIES])}")
+        return Action("ask", rule, "replied", choice)
+
+    return action("first", policy.first), action("second", policy.second)
+
+
+# ---------------------------------------------------------------- templates
+
+
+def _templates(
+    tables: RulesTables,
+    languages: tuple[str, ...],
+    values: Mapping[str, str],
+    captured: Collection[str],
+    at: At,
+) -> Mapping[str, Texts]:
+    compiled: dict[str, Texts] = {}
+    for name, table in tables.template.items():
+        here = at.child("template").child(name)
+        texts: dict[str, Text] = {}
+        for language in languages:
+            source = table.texts.get(language)
+            if source is None:
+                here.problem(f"has no text in `{language}`")
+                continue
+            if not source.strip():
+                here.child(language).problem("is empty")
+            try:
+                text = compile_text(source, values, captured)
+            except TemplateError as exc:
+                here.child(language).problem(str(exc))
+                continue
+            segments = count_segments(text.shortest())
+            if table.max_segments and segments > table.max_segments:
+                here.child(language).problem(
+                    f"takes {segments} SMS for {values['brand']}, max_segments is {table.max_segments}"
+                )
+            texts[language] = text
+            texts.setdefault("", text)
+        compiled[name] = texts
+    return compiled
+
+
+def _check_names(tables: RulesTables, at: At) -> None:
+    spoken = {language for brand in tables.brand.values() for language in brand.languages}
+    for name, table in tables.template.items():
+        here = at.child("template").child(name)
+        if name in (*_POLICIES, "none", "escalated") or name.startswith("optout."):
+            here.problem("this name has a meaning of its own; choose another")
+        for language in table.texts.keys() - spoken:
+            here.child(language).problem(f"no brand has the language `{language}`{nearest(language, spoken)}")
+    for language in tables.optout.reply.keys() - spoken:
+        at.child("optout").child("reply").child(language).problem(f"no brand has the language `{language}`")
+
+
+def _check_vars(table: BrandTable, captured: Collection[str], at: At) -> None:
+    for name in table.vars:
+        if name in MESSAGE_VARIABLES or name in _BRAND_VARIABLES:
+            at.child(name).problem("is the name of a built-in variable")
+        elif name in captured:
+            at.child(name).problem("is the name of a pattern's group too")

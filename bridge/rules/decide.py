@@ -1,0 +1,123 @@
+"""One text in, one decision out: pure, so that a recorded day can be replayed to the same octets.
+
+The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); keywords;
+patterns; the policy for what nothing knows. Opening hours, quiet hours, caps and suppression act at sending, not here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.records import Conversation
+from bridge.rules.message import Decision, Inbound, Reply
+from bridge.rules.normalise import normalise
+from bridge.rules.templates import MissingVariable, render
+
+if TYPE_CHECKING:
+    from bridge.rules.optout import Control
+    from bridge.rules.ruleset import Action, Brand, Ruleset
+
+# For numbers of no brand, whose texts are only kept.
+_IDLE_CLOSE = 86400.0
+
+
+def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: float, mo_id: int) -> Decision:
+    """Decides what a text leads to.
+
+    Args:
+        message: The text and its two numbers.
+        state: The conversation of this contact and brand so far, None if there is none; it is not changed.
+        rules: What `load` made.
+        now: Seconds since the epoch.
+        mo_id: The number of this message; a new conversation is called by it.
+
+    Returns:
+        The decision, with the conversation after it.
+    """
+    brand = rules.numbers.get(message.number)
+    if brand is None:
+        after = _receive(message, "", _IDLE_CLOSE, state, now, mo_id)
+        return Decision("silent", "silent", "", "", (), after, "no brand for this number")
+    after = _receive(message, brand.name, brand.idle_close, state, now, mo_id)
+    words = normalise(message.text)
+    whole = " ".join(words)
+    control = brand.controls.get(whole)
+    if control is not None and (after.opted_out or not control.only_opted_out):
+        return _control(control, brand, message, after, now)
+    if after.opted_out:
+        return Decision("suppressed", "optedout", "", "", (), after, "opted out")
+    action = brand.keywords.find(words, whole)
+    if action is not None:
+        return _act(action, brand, message, after, now)
+    found = brand.patterns.find(message.text)
+    if found is not None:
+        if found[1]:
+            after.variables = after.variables | found[1]
+        return _act(brand.pattern_actions[found[0]], brand, message, after, now)
+    action = brand.unmatched[1 if after.unmatched else 0]
+    unmatched = after.unmatched + 1
+    decision = _act(action, brand, message, after, now)
+    after.unmatched = unmatched
+    return decision
+
+
+def _receive(
+    message: Inbound, brand: str, idle_close: float, state: Conversation | None, now: float, mo_id: int
+) -> Conversation:
+    # Positional: keywords would cost 0.3 µs, dataclasses.replace 6 µs.
+    if state is None:
+        return Conversation(message.contact, brand, mo_id, now, now, 1)
+    if not state.id or now - state.last_in > idle_close:
+        return Conversation(message.contact, brand, mo_id, now, now, 1, 0, state.opted_out, state.language)
+    return Conversation(
+        message.contact,
+        brand,
+        state.id,
+        state.started,
+        now,
+        state.messages_in + 1,
+        state.messages_out,
+        state.opted_out,
+        state.language,
+        state.unmatched,
+        state.escalated,
+        state.variables,
+    )
+
+
+def _control(control: Control, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
+    rule = f"optout.{control.kind}"
+    if after.language not in control.languages:
+        after.language = next((known for known in control.languages if known in brand.languages), after.language)
+    if control.kind == "stop":
+        if after.opted_out:
+            # One confirmation and nothing after it (47 CFR 64.1200(a)(12)).
+            return Decision("control", "control", rule, "stop", (), after, "already opted out")
+        after.opted_out = now
+    elif control.kind == "start":
+        after.opted_out = 0.0
+    after.unmatched = 0
+    after.messages_out += 1
+    texts = brand.control_texts[control.kind]
+    text = render(texts.get(after.language) or texts[""], after.variables, message)
+    return Decision("control", "control", rule, control.kind, (Reply(rule, text, True),), after)
+
+
+def _act(action: Action, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
+    after.unmatched = 0
+    if action.language in brand.languages:
+        after.language = action.language
+    outcome, detail = action.outcome, action.detail
+    replies: tuple[Reply, ...] = ()
+    if action.template:
+        texts = brand.texts[action.template]
+        try:
+            text = render(texts.get(after.language) or texts[""], after.variables, message)
+        except MissingVariable as exc:
+            outcome, detail = "escalated", f"template {action.template} has no value for {{{exc.name}}}"
+        else:
+            replies = (Reply(action.template, text),)
+            after.messages_out += 1
+    if outcome == "escalated" and not after.escalated:
+        after.escalated = now
+    return Decision(outcome, action.layer, action.rule, "", replies, after, detail)

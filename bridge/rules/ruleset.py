@@ -1,0 +1,91 @@
+"""The compiled rules: what `load` makes and `decide` reads. Nothing here changes once it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.rules.keywords import Keywords
+    from bridge.rules.optout import Control
+    from bridge.rules.patterns import PatternSet
+    from bridge.rules.templates import Text
+
+Texts = Mapping[str, "Text"]
+"""One template by language; "" is the brand's first language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a rule does when it fits."""
+
+    layer: str
+    """The layer of the rule, as in Decision."""
+    rule: str
+    """The rule's name, as in Decision."""
+    outcome: str
+    """replied, escalated or silent."""
+    template: str = ""
+    """The template to answer with, "" = no answer."""
+    detail: str = ""
+    """As in Decision."""
+    language: str = ""
+    """The language of the word that was sent, "" = not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A sender's identity with everything that answers for it."""
+
+    name: str
+    """Its key in the rules file."""
+    country: str
+    languages: tuple[str, ...]
+    """The first is the fallback."""
+    numbers: tuple[str, ...]
+    """Its service numbers, as written in the file."""
+    controls: Mapping[str, Control]
+    """STOP, START and HELP words, by normalised text."""
+    control_texts: Mapping[str, Texts]
+    """By kind of control."""
+    keywords: Keywords
+    patterns: PatternSet
+    pattern_actions: tuple[Action, ...]
+    """What each pattern of `patterns` does."""
+    texts: Mapping[str, Texts]
+    """The templates by name."""
+    unmatched: tuple[Action, Action]
+    """For the first text in a row that no rule knows, and for the ones after it."""
+    idle_close: float
+    """Seconds of silence after which a new conversation begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesFile:
+    """What a rules file holds, for reports."""
+
+    file: str
+    version: str
+    brands: tuple[str, ...]
+    keywords: int
+    patterns: int
+    templates: int
+    tests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Every rules file that is in force."""
+
+    version: str = ""
+    """Of the files, joined with "+" where there are several; stored with every decision."""
+    numbers: Mapping[str, Brand] = field(default_factory=dict)
+    """The brand of each service number, with and without a leading "+"."""
+    files: tuple[RulesFile, ...] = ()
+    """In the order of the configuration."""
+
+    def brand_of(self, number: str) -> str:
+        """The name of the brand that a service number belongs to, "" if it belongs to none."""
+        brand = self.numbers.get(number)
+        return "" if brand is None else brand.name

@@ -1,0 +1,63 @@
+"""The tests inside a rules file: [[test]] tables, run as conversations with a new customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.records import Conversation
+from bridge.rules.decide import decide
+from bridge.rules.message import Decision, Inbound
+
+if TYPE_CHECKING:
+    from bridge.options import At
+    from bridge.rules.ruleset import Ruleset
+    from bridge.rules.tables import RulesTables, TestTable
+
+_CONTACT = "15550001234"
+_START = 1_000_000_000.0
+
+
+def run_tests(tables: RulesTables, at: At, rules: Ruleset) -> None:
+    """Runs every [[test]] of a file.
+
+    Args:
+        tables: The file as it is written.
+        at: Its root; each test that fails is a problem there.
+        rules: The compiled rules.
+    """
+    first = next((number for brand in tables.brand.values() for number in brand.numbers), "")
+    for index, test in enumerate(tables.test):
+        _run(test, test.number or first, at.child("test").child(index), rules)
+
+
+def _run(test: TestTable, number: str, at: At, rules: Ruleset) -> None:
+    brand = rules.brand_of(number)
+    if not brand:
+        at.child("number").problem(f"no brand has the number {number}")
+        return
+    if not test.say or len(test.say) != len(test.expect):
+        at.problem(f"`say` has {len(test.say)} texts and `expect` {len(test.expect)}; each text needs its answer")
+        return
+    state: Conversation | None = Conversation(_CONTACT, brand, language=test.lang) if test.lang else None
+    for step, (said, expected) in enumerate(zip(test.say, test.expect, strict=True)):
+        decision = decide(Inbound(said, _CONTACT, number), state, rules, _START + step, step + 1)
+        got = _answer(decision)
+        if got != expected and not (expected == "" and not decision.replies):
+            at.problem(f'"{said}" gets {got or "no answer"}, expected {expected or "no answer"}{_why(decision)}')
+            return
+        state = decision.state
+    if test.then is not None and state is not None:
+        actual = "opted_out" if state.opted_out else "subscribed"
+        if actual != test.then.state:
+            at.child("then").problem(f"the customer is {actual} at the end, expected {test.then.state}")
+
+
+def _answer(decision: Decision) -> str:
+    if decision.replies:
+        return decision.replies[0].template
+    return "escalated" if decision.outcome == "escalated" else ""
+
+
+def _why(decision: Decision) -> str:
+    rule = f"{decision.rule}, " if decision.rule else ""
+    return f" ({rule}{decision.outcome}{': ' if decision.detail else ''}{decision.detail})"

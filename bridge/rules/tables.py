@@ -1,0 +1,224 @@
+"""The tables of a rules file as they are written, before anything is compiled: names, defaults and units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from bridge.options import At, BadValue, SomeSeconds, fill, nearest, text, whole
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
+
+
+def _language(value: object, at: At) -> str:
+    given = text(value, at)
+    if not _LANGUAGE.fullmatch(given):
+        raise BadValue('must be a language code, as "en" or "pt-BR"')
+    return given
+
+
+def _country(value: object, at: At) -> str:
+    given = text(value, at)
+    if not re.fullmatch(r"[A-Z]{2}", given):
+        raise BadValue('must be a country code of two capitals, as "US"')
+    return given
+
+
+def _words(value: object, at: At) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise BadValue('must be a list of texts, as ["track", "parcel"]')
+    if not value:
+        at.problem("is empty")
+    return tuple(value)
+
+
+def _words_by_language(value: object, at: At) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return {"": _words(value, at)}
+    found = {}
+    for language, words in value.items():
+        here = at.child(language)
+        try:
+            found[_language(language, here)] = _words(words, here)
+        except BadValue as exc:
+            here.problem(str(exc))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BrandTable:
+    """[brand.NAME]."""
+
+    country: Annotated[str, _country] = "US"
+    """Which law and carrier rules its texts are held against."""
+    name: str = ""
+    """What customers call it: {brand} in every text; "" = NAME."""
+    languages: tuple[Annotated[str, _language], ...] = ("en",)
+    """The first is the fallback; every template has all of them."""
+    timezone: str = "UTC"
+    """Its IANA time zone."""
+    help_contact: str = ""
+    """A telephone number, an e-mail or a web address: {help_contact}; the HELP text must name one."""
+    numbers: tuple[str, ...] = ()
+    """The service numbers that this brand answers; replies leave from the number that was texted."""
+    vars: dict[str, str] = field(default_factory=dict)
+    """More variables for its texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTexts:
+    """[optout.reply.LANG]: the answers to control words, "" = the built-in text."""
+
+    stop: str = ""
+    start: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OptoutTable:
+    """[optout]: more control words and other texts; the built-in words always stay."""
+
+    scope: Literal["brand"] = "brand"
+    """What an opt-out covers: everything of the brand."""
+    keywords: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
+    """STOP words to add, by language."""
+    start: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
+    """START words to add, by language."""
+    help: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
+    """HELP words to add, by language."""
+    reply: dict[str, ControlTexts] = field(default_factory=dict)
+    """Texts by language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """escalate = { … }: to whom a message is handed."""
+
+    queue: str = "default"
+    priority: Literal["low", "normal", "high"] = "normal"
+
+
+def _escalate(value: object, at: At) -> Escalation | None:
+    if isinstance(value, bool):
+        return Escalation() if value else None
+    if not isinstance(value, dict):
+        raise BadValue("must be true, false or a table of queue, priority")
+    return fill(Escalation(), value, at)
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordTable:
+    """[[keyword]]."""
+
+    words: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
+    """A list, or lists by language: then the answer is in the language of the word."""
+    match: Literal["only", "first", "phrase"] = "only"
+    """The whole message, its first word, or words in a row anywhere in it."""
+    reply: str = ""
+    """The template to answer with; "none" = known, and deliberately not answered."""
+    escalate: Annotated[Escalation | None, _escalate] = None
+    """true or { queue, priority }: hand the message to a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTable:
+    """[[pattern]]."""
+
+    name: str = ""
+    """In reports."""
+    regex: str = ""
+    """In RE2's syntax; named groups become variables."""
+    reply: str = ""
+    """As in [[keyword]]."""
+    escalate: Annotated[Escalation | None, _escalate] = None
+    """As in [[keyword]]."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTable:
+    """[template.NAME]."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    """By language."""
+    max_segments: int = 0
+    """How many SMS the text may take at least, 0 = no limit."""
+
+
+_max_segments = whole(1, 255)
+
+
+def _template(value: object, at: At) -> TemplateTable:
+    if not isinstance(value, dict):
+        raise BadValue('must be a table of texts by language, as en = "…"')
+    texts, max_segments = {}, 0
+    for key, item in value.items():
+        here = at.child(key)
+        try:
+            if key == "max_segments":
+                max_segments = _max_segments(item, here)
+            elif _LANGUAGE.fullmatch(key):
+                texts[key] = text(item, here)
+            else:
+                here.problem(f"is neither a language code nor `max_segments`{nearest(key, ['max_segments'])}")
+        except BadValue as exc:
+            here.problem(str(exc))
+    return TemplateTable(texts, max_segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """unmatched = { … }: a template, "escalate" or "silent"."""
+
+    first: str = "escalate"
+    """For the first text in a row that no rule knows."""
+    second: str = "escalate"
+    """For those after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTable:
+    """[conversation]."""
+
+    idle_close: SomeSeconds = 86400.0
+    """After this silence the next text begins a new conversation."""
+    unmatched: Unmatched = Unmatched()
+    """What happens to texts that no rule knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """then = { … } of a test."""
+
+    state: Literal["opted_out", "subscribed"] = "subscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class TestTable:
+    """[[test]]: a conversation and its expected answers."""
+
+    say: tuple[str, ...] = ()
+    """What the customer writes, in order."""
+    expect: tuple[str, ...] = ()
+    """For each: the template of the answer, "optout.stop" and its like, "escalated", or "" for no answer."""
+    lang: str = ""
+    """The language in which the customer was answered before; "" = a new customer."""
+    number: str = ""
+    """The service number that is texted; "" = the first of the file's first brand."""
+    then: After | None = None
+    """What must hold at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RulesTables:
+    """A whole rules file."""
+
+    version: str = ""
+    """Free text, stored with every decision."""
+    brand: dict[str, BrandTable] = field(default_factory=dict)
+    optout: OptoutTable = OptoutTable()
+    keyword: tuple[KeywordTable, ...] = ()
+    pattern: tuple[PatternTable, ...] = ()
+    template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
+    conversation: ConversationTable = ConversationTable()
+    test: tuple[TestTable, ...] = ()
