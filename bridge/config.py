@@ -338,11 +338,6 @@ class Config:
     link: tuple[LinkConfig, ...] = ()
     """The carriers."""
 
-    @property
-    def links(self) -> tuple[LinkConfig, ...]:
-        """The carriers, in the file's order."""
-        return self.link
-
 
 def load(path: Path) -> Config:
     """Reads a configuration file.
