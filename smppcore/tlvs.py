@@ -1,7 +1,7 @@
-"""What the specifications say of each TLV: its length, and whether it may repeat.
+"""How long the value of each defined TLV is.
 
-Rules: names are in `constants`; every TLV of v3.4 (§5.3.2) and v5.0 (§4.8.4) is here, with the wider length where the two
-differ. Reading and writing TLVs is in `fields`; a TLV that is not here is nobody's fault. Meanings must not be here.
+Rules: names are in `constants`; every TLV of v3.4 (§5.3.2) and v5.0 (§4.8.4) is here, with the wider length where the
+two differ; a TLV that is not here may be anything. Reading, writing and meanings must not be here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from smppcore import constants as c
 
 
 class TlvRule(NamedTuple):
-    """How long a TLV's value is, in octets, and whether several make sense."""
+    """How long a TLV's value is, in octets."""
 
     shortest: int
     longest: int
-    repeats: bool = False
 
 
 _OCTET = TlvRule(1, 1)
@@ -52,10 +51,10 @@ TLV_RULES: dict[int, TlvRule] = {
     c.TAG_SAR_TOTAL_SEGMENTS: _OCTET,
     c.TAG_SAR_SEGMENT_SEQNUM: _OCTET,
     c.TAG_SC_INTERFACE_VERSION: _OCTET,
-    c.TAG_CALLBACK_NUM_PRES_IND: TlvRule(1, 1, repeats=True),
-    c.TAG_CALLBACK_NUM_ATAG: TlvRule(0, 65, repeats=True),
+    c.TAG_CALLBACK_NUM_PRES_IND: TlvRule(1, 1),
+    c.TAG_CALLBACK_NUM_ATAG: TlvRule(0, 65),
     c.TAG_NUMBER_OF_MESSAGES: _OCTET,
-    c.TAG_CALLBACK_NUM: TlvRule(4, 19, repeats=True),
+    c.TAG_CALLBACK_NUM: TlvRule(4, 19),
     c.TAG_DPF_RESULT: _OCTET,
     c.TAG_SET_DPF: _OCTET,
     c.TAG_MS_AVAILABILITY_STATUS: _OCTET,
@@ -72,9 +71,9 @@ TLV_RULES: dict[int, TlvRule] = {
     c.TAG_BROADCAST_MESSAGE_CLASS: _OCTET,
     c.TAG_BROADCAST_REP_NUM: _TWO_OCTETS,
     c.TAG_BROADCAST_FREQUENCY_INTERVAL: TlvRule(3, 3),
-    c.TAG_BROADCAST_AREA_IDENTIFIER: TlvRule(1, 0xFFFF, repeats=True),
-    c.TAG_BROADCAST_ERROR_STATUS: TlvRule(4, 4, repeats=True),
-    c.TAG_BROADCAST_AREA_SUCCESS: TlvRule(1, 1, repeats=True),
+    c.TAG_BROADCAST_AREA_IDENTIFIER: TlvRule(1, 0xFFFF),
+    c.TAG_BROADCAST_ERROR_STATUS: TlvRule(4, 4),
+    c.TAG_BROADCAST_AREA_SUCCESS: TlvRule(1, 1),
     c.TAG_BROADCAST_END_TIME: TlvRule(16, 17),  # a C-octet string of 17; the NUL is left out by some
     c.TAG_BROADCAST_SERVICE_GROUP: TlvRule(1, 255),
     c.TAG_BILLING_IDENTIFICATION: TlvRule(1, 1024),

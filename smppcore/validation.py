@@ -10,7 +10,7 @@ knowledge of accounts, of other messages or of what a server offers.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from smppcore import constants as c
@@ -68,7 +68,7 @@ def is_time(value: bytes) -> bool:
         return False
     year, month, day, hour, minute, second = (int(value[at : at + 2]) for at in range(0, 12, 2))
     try:
-        datetime(year + (1900 if year >= _YEAR_PIVOT else 2000), month, day, hour, minute, second, tzinfo=timezone.utc)
+        datetime(year + (1900 if year >= _YEAR_PIVOT else 2000), month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return False
     return True
