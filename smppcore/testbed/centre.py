@@ -1,0 +1,258 @@
+"""What a simulated SMSC does with messages: accepts or refuses them, draws their fate, and knows of them for a while.
+
+Must not be here: sessions, sockets, clocks; `now` is passed in, and what is due later is handed to `later`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from smppcore import constants as c
+from smppcore.pdu import (
+    CancelSM,
+    DataSM,
+    DataSMResp,
+    Pdu,
+    QuerySM,
+    QuerySMResp,
+    SmeAddress,
+    SubmitMulti,
+    SubmitMultiResp,
+    SubmitSM,
+    SubmitSMResp,
+    response_to,
+)
+from smppcore.testbed import messages
+from smppcore.testbed.config import OUTCOMES
+from smppcore.testbed.mailbox import Delivery
+from smppcore.testbed.tally import ReceiptDone
+from smppcore.throttle import TokenBucket
+from smppcore.validation import validate
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from smppcore.testbed.config import SimulatorConfig
+    from smppcore.testbed.tally import Reply, Tally
+
+Submission = SubmitSM | DataSM | SubmitMulti
+"""What brings a message."""
+
+_MOST_MESSAGES = 100_000
+_FINAL = frozenset((c.STATE_DELIVERED, c.STATE_EXPIRED, c.STATE_DELETED, c.STATE_UNDELIVERABLE, c.STATE_REJECTED))
+# What we do not offer, with the status that says so (SMPP v3.4 §5.1.3, v5.0 §4.7.6).
+_NOT_OFFERED = {
+    c.REPLACE_SM: c.ESME_RREPLACEFAIL,
+    c.BROADCAST_SM: c.ESME_RBCASTFAIL,
+    c.QUERY_BROADCAST_SM: c.ESME_RBCASTQUERYFAIL,
+    c.CANCEL_BROADCAST_SM: c.ESME_RBCASTCANCELFAIL,
+}
+
+
+@dataclass(slots=True)
+class _Message:
+    """An accepted message until its receipt, and a while after it for query_sm."""
+
+    account: bytes
+    source: tuple[int, int, bytes]
+    destination: tuple[int, int, bytes]
+    receipt_id: str
+    registered: int
+    text: bytes
+    submitted: float
+    state: int = c.STATE_ENROUTE
+    done: float = 0.0
+
+
+class Centre:
+    """The messages of all accounts.
+
+    Args:
+        config: How the SMSC behaves.
+        tally: Where everything is counted.
+        rng: Draws outcomes, delays and uuids.
+        wall: Seconds since the epoch, for the dates in receipts.
+        later: Runs an action after so many seconds.
+        post: Puts a receipt into an account's mailbox.
+        replied: Told of each whole message.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        tally: Tally,
+        rng: random.Random,
+        wall: Callable[[], float],
+        *,
+        later: Callable[[float, Callable[[], None]], None],
+        post: Callable[[bytes, Delivery], None],
+        replied: Callable[[Reply], None],
+    ) -> None:
+        self._config = config
+        self._tally = tally
+        self._rng = rng
+        self._wall = wall
+        self._later = later
+        self._post = post
+        self._replied = replied
+        self._ids = messages.MessageIds(config, rng)
+        self._outcomes = list(config.receipts.outcomes)
+        self._weights = list(config.receipts.outcomes.values())
+        self._bucket = TokenBucket(config.faults.throttle_rate, config.faults.throttle_rate, 0.0)
+        self._messages: OrderedDict[str, _Message] = OrderedDict()
+
+    def submit(self, account: bytes, pdu: Submission, version: int, now: float) -> Pdu:
+        """Accept or refuse a message.
+
+        Args:
+            account: The system_id of the session.
+            pdu: As received.
+            version: The session's interface_version.
+            now: In seconds.
+
+        Returns:
+            The response; with ESME_ROK the message was accepted.
+        """
+        figures = self._tally.figures
+        figures.submits += 1
+        status = self._judge(pdu, version, now)
+        if status == c.ESME_ROK:
+            return self._accept(account, pdu, now)
+        self._tally.count(figures.submit_status, c.status_name(status))
+        return response_to(pdu, status)
+
+    def answer(self, account: bytes, request: Pdu) -> Pdu:
+        """Answer any other operation."""
+        if isinstance(request, QuerySM):
+            return self._query(account, request)
+        if isinstance(request, CancelSM):
+            return response_to(request, self._cancel(account, request))
+        return response_to(request, _NOT_OFFERED.get(request.command_id, c.ESME_RINVCMDID))
+
+    def _judge(self, pdu: Submission, version: int, now: float) -> int:
+        faults, number = self._config.faults, self._tally.figures.submits
+        if faults.throttle_every and number % faults.throttle_every == 0:
+            return c.ESME_RTHROTTLED
+        if not self._bucket.take(1, now):
+            return c.ESME_RTHROTTLED
+        if faults.error_every and number % faults.error_every == 0:
+            return faults.error_status
+        fault = validate(pdu, version) if self._config.refuse_bad_values else None
+        if fault is not None:
+            return fault[1]
+        if isinstance(pdu, SubmitMulti) and not all(isinstance(to, SmeAddress) for to in pdu.dest_address):
+            return c.ESME_RCNTSUBDL  # we know no distribution lists
+        return c.ESME_ROK
+
+    def _accept(self, account: bytes, pdu: Submission, now: float) -> Pdu:
+        self._tally.figures.submits_accepted += 1
+        message_id, receipt_id = self._ids.take()
+        for single in _by_destination(pdu):
+            message = _Message(
+                account,
+                (single.source_addr_ton, single.source_addr_npi, single.source_addr),
+                (single.dest_addr_ton, single.dest_addr_npi, single.destination_addr),
+                receipt_id,
+                single.registered_delivery & c.RECEIPT_MASK,
+                getattr(single, "short_message", b""),
+                self._wall(),
+            )
+            self._messages[message_id] = message
+            self._plan(message)
+            reply = self._tally.submitted(single, message_id, now)
+            if reply is not None:
+                self._replied(reply)
+        while len(self._messages) > _MOST_MESSAGES:
+            self._messages.popitem(last=False)
+        if isinstance(pdu, SubmitMulti):
+            return SubmitMultiResp(message_id.encode(), sequence_number=pdu.sequence_number)
+        response = SubmitSMResp if isinstance(pdu, SubmitSM) else DataSMResp
+        return response(message_id.encode(), sequence_number=pdu.sequence_number)
+
+    def _plan(self, message: _Message) -> None:
+        """Draw what becomes of a message, and when."""
+        state = OUTCOMES[self._rng.choices(self._outcomes, self._weights)[0]]
+        receipts = self._config.receipts
+        delay = receipts.delay + (self._rng.uniform(0.0, receipts.spread) if receipts.spread else 0.0)
+        if state is None:
+            return
+        if delay:
+            self._later(delay, lambda: self._conclude(message, state))
+        else:
+            self._conclude(message, state)
+
+    def _conclude(self, message: _Message, state: int) -> None:
+        """Bring a message to its state, and send the receipt if one was asked for."""
+        if message.state != c.STATE_ENROUTE:
+            return
+        message.state = state
+        message.done = self._wall()
+        delivered = state == c.STATE_DELIVERED
+        if not message.registered or message.registered == (
+            c.RECEIPT_ON_FAILURE if delivered else c.RECEIPT_ON_SUCCESS
+        ):
+            return
+        figures = self._tally.figures
+        figures.receipts_made += 1
+        self._tally.count(figures.receipts, c.state_name(state))
+        pdu = messages.receipt(
+            self._config.receipts,
+            message.receipt_id,
+            state,
+            (message.source, message.destination),
+            submitted=message.submitted,
+            done=message.done,
+            text=message.text,
+        )
+        self._post(message.account, Delivery(pdu, ReceiptDone(message.receipt_id, state)))
+
+    def _query(self, account: bytes, request: QuerySM) -> Pdu:
+        message = self._messages.get(request.message_id.decode("latin-1"))
+        if message is None or message.account != account or message.source[2] != request.source_addr:
+            return response_to(request, c.ESME_RQUERYFAIL)  # the id and its source must match (SMPP v3.4 §4.8.1)
+        done = datetime.fromtimestamp(message.done, UTC).strftime("%y%m%d%H%M%S000+").encode()
+        final_date = done if message.state in _FINAL else b""
+        return QuerySMResp(request.message_id, final_date, message.state, sequence_number=request.sequence_number)
+
+    def _cancel(self, account: bytes, request: CancelSM) -> int:
+        """Cancel one message, or with no id all of a source to a destination (SMPP v3.4 §4.9.1)."""
+        if request.message_id:
+            found = [self._messages.get(request.message_id.decode("latin-1"))]
+        else:
+            found = [one for one in self._messages.values() if one.destination[2] == request.destination_addr]
+        cancelled = [
+            message
+            for message in found
+            if message is not None
+            and (message.account, message.source[2], message.state) == (account, request.source_addr, c.STATE_ENROUTE)
+        ]
+        for message in cancelled:
+            self._conclude(message, c.STATE_DELETED)
+        return c.ESME_ROK if cancelled else c.ESME_RCANCELFAIL
+
+
+def _by_destination(pdu: Submission) -> list[SubmitSM | DataSM]:
+    """Return a message to several destinations as one message to each."""
+    if not isinstance(pdu, SubmitMulti):
+        return [pdu]
+    return [
+        SubmitSM(
+            source_addr_ton=pdu.source_addr_ton,
+            source_addr_npi=pdu.source_addr_npi,
+            source_addr=pdu.source_addr,
+            dest_addr_ton=to.dest_addr_ton,
+            dest_addr_npi=to.dest_addr_npi,
+            destination_addr=to.destination_addr,
+            esm_class=pdu.esm_class,
+            registered_delivery=pdu.registered_delivery,
+            data_coding=pdu.data_coding,
+            short_message=pdu.short_message,
+            tlvs=pdu.tlvs,
+        )
+        for to in pdu.dest_address
+        if isinstance(to, SmeAddress)
+    ]
