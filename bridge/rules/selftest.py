@@ -11,7 +11,7 @@ from bridge.rules.message import Decision, Inbound
 if TYPE_CHECKING:
     from bridge.options import At
     from bridge.rules.ruleset import Ruleset
-    from bridge.rules.tables import RulesTables, TestTable
+    from bridge.rules.tables import RulesTables, SelfTestTable
 
 _CONTACT = "15550001234"
 _START = 1_000_000_000.0
@@ -30,7 +30,7 @@ def run_tests(tables: RulesTables, at: At, rules: Ruleset) -> None:
         _run(test, test.number or first, at.child("test").child(index), rules)
 
 
-def _run(test: TestTable, number: str, at: At, rules: Ruleset) -> None:
+def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
     brand = rules.brand_of(number)
     if not brand:
         at.child("number").problem(f"no brand has the number {number}")

@@ -194,7 +194,7 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
-class TestTable:
+class SelfTestTable:
     """[[test]]: a conversation and its expected answers."""
 
     say: tuple[str, ...] = ()
@@ -221,4 +221,4 @@ class RulesTables:
     pattern: tuple[PatternTable, ...] = ()
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
-    test: tuple[TestTable, ...] = ()
+    test: tuple[SelfTestTable, ...] = ()

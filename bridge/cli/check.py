@@ -1,0 +1,116 @@
+"""`smppbridge check`: everything that can be known to be wrong before the service starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import config as configuration
+from bridge import rules
+from bridge.cli.common import config_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Config, LinkConfig
+    from bridge.rules import Ruleset
+
+
+@click.command()
+@config_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
+    """Check the configuration and the rules, and run the tests in the rules.
+
+    Prints what is configured; or every mistake, a line each, with exit status 1.
+
+    \b
+    Example:
+      smppbridge check -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    try:
+        settings = configuration.load(config)
+        ruleset = rules.load(settings.bridge.rules)
+    except (configuration.ConfigError, rules.RulesError) as exc:
+        problems = [str(problem) for problem in exc.problems]
+        if as_json:
+            print_json({"ok": False, "problems": problems})
+        else:
+            for problem in problems:
+                click.echo(problem, err=True)
+        ctx.exit(1)
+    if as_json:
+        print_json(_report(config, settings, ruleset))
+    else:
+        _print(config, settings, ruleset)
+
+
+def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]:
+    return {
+        "ok": True,
+        "problems": [],
+        "config": str(path),
+        "data_dir": str(settings.bridge.data_dir),
+        "links": [
+            {"name": link.name, "group": link.group, "peer": _peer(link), "bind": link.bind, "binds": link.binds}
+            for link in settings.link
+        ],
+        "rules": [
+            {
+                "file": file.file,
+                "version": file.version,
+                "brands": list(file.brands),
+                "keywords": file.keywords,
+                "patterns": file.patterns,
+                "templates": file.templates,
+                "tests": file.tests,
+            }
+            for file in ruleset.files
+        ],
+        "numbers": _numbers(ruleset),
+    }
+
+
+def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
+    links = [(link.name, _peer(link), f"{link.bind} × {link.binds}", _rate(link)) for link in settings.link]
+    if links:
+        print_table(("link", "peer", "bind", "rate"), links)
+        click.echo()
+    folder = f"{path.parent}/"
+    files = [
+        (
+            file.file.removeprefix(folder),
+            file.version,
+            ", ".join(file.brands),
+            file.keywords,
+            file.patterns,
+            file.templates,
+            file.tests,
+        )
+        for file in ruleset.files
+    ]
+    counts = ("keywords", "patterns", "templates", "tests")
+    if files:
+        print_table(("rules", "version", "brands", *counts), files, right=counts)
+        click.echo()
+    passed = sum(file.tests for file in ruleset.files)
+    click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
+    if not links:
+        click.echo("There is no [[link]] yet: `smppbridge run` has nothing to bind to.")
+    if not files:
+        click.echo("There are no rules yet: every message will be stored and none answered.")
+
+
+def _numbers(ruleset: Ruleset) -> dict[str, str]:
+    brands = {brand.name: brand for brand in ruleset.numbers.values()}
+    return {number: brand.name for brand in brands.values() for number in brand.numbers}
+
+
+def _peer(link: LinkConfig) -> str:
+    return f"{link.host}:{link.port}{' (TLS)' if link.tls else ''}"
+
+
+def _rate(link: LinkConfig) -> str:
+    return f"{link.submit_rate:g}/s" if link.submit_rate else "no limit"
