@@ -27,7 +27,15 @@ SANS_IO = (
 )
 
 # Parts of a module that has its own name and test file.
-PART_OF = {"fields": "pdu", "codegen": "pdu", "multi": "pdu", "states": "session"}
+PART_OF = {
+    "fields": "pdu",
+    "codegen": "pdu",
+    "multi": "pdu",
+    "layouts": "pdu",
+    "tlvs": "validation",
+    "states": "session",
+    "events": "session",
+}
 
 
 def own_test(module: Path) -> Path:
