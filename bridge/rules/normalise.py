@@ -1,7 +1,7 @@
 """Texts as people type them, reduced to words that can be compared.
 
-"STOP!", "Stop.😀", full-width letters and a "stop" with a zero-width space in it are all the one word "stop"; "Arrêt" is
-"arret"; "don't" is "dont". The words of the rules go through the same function, so that the two sides compare.
+"STOP!", "Stop.😀", full-width letters and a "stop" with a zero-width space in it are all the one word "stop"; "Arrêt"
+is "arret"; "don't" is "dont". The words of the rules go through the same function, so that the two sides compare.
 
 A text of nothing but symbols is kept as one word, so that "?" or "👍" can be a keyword.
 """

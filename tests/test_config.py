@@ -1,0 +1,335 @@
+"""The configuration: what is read, and what is refused in which words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bridge import config as configuration
+from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load
+
+CONF = Path(__file__).parent.parent / "conf" / "bridge.toml"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Writer:
+    return Writer(tmp_path / "bridge.toml")
+
+
+class Writer:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self, text: str) -> Config:
+        self.path.write_text(text, encoding="utf-8")
+        return load(self.path)
+
+    def link(self, text: str) -> LinkConfig:
+        return self.load(f'[[link]]\nname = "a"\npassword = "p"\n{text}\n').link[0]
+
+    def problems(self, text: str) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            self.load(text)
+        assert str(caught.value) == "\n".join(caught.value.problems)
+        prefix = f"{self.path}:"
+        assert all(problem.startswith(prefix) for problem in caught.value.problems)
+        return [problem.removeprefix(prefix) for problem in caught.value.problems]
+
+    def link_problems(self, text: str) -> list[str]:
+        return self.problems(f'[[link]]\nname = "a"\npassword = "p"\n{text}\n')
+
+
+def test_an_empty_file_is_all_defaults(write: Writer) -> None:
+    config = write.load("")
+    assert config == Config(bridge=configuration.BridgeConfig(data_dir=write.path.parent / "var"))
+    assert config.store.sync == "commit"
+    assert config.store.max_size == 64 << 30
+    assert config.http.listen == Address("127.0.0.1", 8080)
+
+
+def test_the_defaults_of_the_contract(write: Writer) -> None:
+    link = write.link("")
+    assert (link.host, link.port, link.system_id, link.password) == ("127.0.0.1", 2775, "esme", "p")
+    assert (link.bind, link.binds, link.interface_version) == ("transceiver", 1, 0x34)
+    assert (link.window, link.receive_window, link.rate) == (50, 1000, 0.0)
+    assert (link.enquire_link, link.response_timeout) == (30.0, 30.0)
+    assert link.reconnect == Backoff(1.0, 60.0)
+    assert link.tls is None
+    assert link.registered_delivery is True
+    assert (link.in_doubt.reply, link.in_doubt.started) == ("resend", "hold")
+
+
+def test_relative_paths_are_relative_to_the_file(write: Writer) -> None:
+    config = write.load('[bridge]\ndata_dir = "d"\nrules = ["rules/a.toml", "/b.toml"]\n')
+    assert config.bridge.data_dir == write.path.parent / "d"
+    assert config.bridge.rules == (write.path.parent / "rules/a.toml", Path("/b.toml"))
+
+
+def test_the_group_is_the_links_name_unless_given(write: Writer) -> None:
+    assert write.link("").group == "a"
+    assert write.link('group = "carrier"').group == "carrier"
+
+
+@pytest.mark.parametrize(("written", "octet"), [("3.3", 0x33), ("3.4", 0x34), ("5.0", 0x50)])
+def test_the_interface_version_is_its_octet(write: Writer, written: str, octet: int) -> None:
+    assert write.link(f'interface_version = "{written}"').interface_version == octet
+
+
+def test_a_partial_backoff_keeps_the_defaults_of_its_place(write: Writer) -> None:
+    assert write.link('refused_reconnect = { initial = "1m" }').refused_reconnect == Backoff(60.0, 300.0)
+
+
+def test_the_lower_of_two_rates_holds(write: Writer) -> None:
+    assert write.link("").submit_rate == 0.0
+    assert write.link("rate = 10").submit_rate == 10.0
+    assert write.link("limits = { per_second = 5 }").submit_rate == 5.0
+    assert write.link("rate = 10\nlimits = { per_second = 5 }").submit_rate == 5.0
+    assert write.link("rate = 4\nlimits = { per_second = 5 }").submit_rate == 4.0
+
+
+def test_the_lower_of_two_ages_holds(write: Writer) -> None:
+    assert write.link("").max_age == 86400.0
+    assert write.link('limits = { max_age = "10m" }').max_age == 600.0
+    assert write.link('limits = { max_age = "2d" }').max_age == 86400.0
+
+
+@pytest.mark.parametrize(
+    ("written", "address", "loopback"),
+    [
+        ("127.0.0.1:8080", Address("127.0.0.1", 8080), True),
+        ("localhost:0", Address("localhost", 0), True),
+        ("[::1]:80", Address("::1", 80), True),
+        ("192.0.2.1:80", Address("192.0.2.1", 80), False),
+        ("example.com:80", Address("example.com", 80), False),
+        (":80", Address("", 80), False),
+    ],
+)
+def test_listen_is_an_address_and_a_port(write: Writer, written: str, address: Address, loopback: bool) -> None:
+    listen = write.load(f'[http]\nlisten = "{written}"\n').http.listen
+    assert listen == address
+    assert listen.loopback is loopback
+    assert str(listen) == written
+
+
+# ---------------------------------------------------------------- passwords
+
+
+def test_a_password_comes_from_the_environment(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARRIER_PASSWORD", "s3cret")
+    assert write.load('[[link]]\nname = "a"\npassword_env = "CARRIER_PASSWORD"\n').link[0].password == "s3cret"
+
+
+def test_a_password_comes_from_a_file_without_its_line_end(write: Writer) -> None:
+    (write.path.parent / "secret").write_text("s3cret \r\n")
+    assert write.load('[[link]]\nname = "a"\npassword_file = "secret"\n').link[0].password == "s3cret "
+
+
+def test_an_empty_password_is_allowed_but_must_be_said(write: Writer) -> None:
+    assert write.load('[[link]]\nname = "a"\npassword = ""\n').link[0].password == ""
+    assert write.problems('[[link]]\nname = "a"\n') == [
+        "1: link[1]: `password` is missing (or `password_env`, or `password_file`)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            'password = "x"\npassword_env = "X"',
+            "1: link[1]: give exactly one of `password`, `password_env`, `password_file`, "
+            "not password and password_env",
+        ),
+        (
+            'password_env = "NOWHERE_SET"',
+            "3: link[1].password_env: the environment variable NOWHERE_SET is not set",
+        ),
+        (
+            'password = "123456789"',
+            "3: link[1].password: the password must be 8 characters or fewer, not 9 (a limit of SMPP)",
+        ),
+    ],
+)
+def test_an_unusable_password_is_named(write: Writer, text: str, problem: str) -> None:
+    assert write.problems(f'[[link]]\nname = "a"\n{text}\n') == [problem]
+
+
+def test_an_unreadable_password_file_is_named(write: Writer) -> None:
+    folder = write.path.parent
+    assert write.problems('[[link]]\nname = "a"\npassword_file = "none"\n') == [
+        f"3: link[1].password_file: cannot read {folder / 'none'}: No such file or directory"
+    ]
+    (folder / "binary").write_bytes(b"\xff\xfe")
+    assert write.problems('[[link]]\nname = "a"\npassword_file = "binary"\n') == [
+        f"3: link[1].password_file: cannot read {folder / 'binary'}: not UTF-8 text"
+    ]
+
+
+def test_a_password_is_never_printed(write: Writer) -> None:
+    assert "s3cr3t" not in repr(write.load('[[link]]\nname = "a"\npassword = "s3cr3t"\n'))
+    assert not any("s3cr3t" in problem for problem in write.problems('[[link]]\npassword = "s3cr3t-too-long"\n'))
+
+
+# ---------------------------------------------------------------- TLS
+
+
+def test_tls_is_off_on_or_a_table(write: Writer) -> None:
+    ca = write.path.parent / "ca.pem"
+    ca.write_text("")
+    assert write.link("tls = false").tls is None
+    assert write.link("tls = true").tls == TlsConfig()
+    link = write.link('tls = { ca = "ca.pem", cert = "ca.pem", key = "ca.pem", server_name = "smpp.example" }')
+    assert link.tls == TlsConfig(ca, ca, ca, "smpp.example")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('tls = "on"', "4: link[1].tls: must be true, false or a table of ca, cert, key, server_name"),
+        ("tls = { verify = false }", "4: link[1].tls.verify: unknown key"),
+        ('tls = { key = "bridge.toml" }', "4: link[1].tls.key: is of no use without `cert`"),
+    ],
+)
+def test_wrong_tls_is_named(write: Writer, text: str, problem: str) -> None:
+    assert write.link_problems(text) == [problem]
+
+
+def test_a_missing_tls_file_is_named(write: Writer) -> None:
+    assert write.link_problems('tls = { ca = "nope.pem" }') == [
+        f"4: link[1].tls.ca: there is no file {write.path.parent / 'nope.pem'}"
+    ]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("windw = 3", "4: link[1].windw: unknown key; did you mean `window`?"),
+        ("window = 0", "4: link[1].window: must be from 1 to 10000, not 0"),
+        ("limits = { per_day = 10 }", "4: link[1].limits.per_day: is not supported yet; remove it"),
+        ("limits = { reserve_replies = 0.4 }", "4: link[1].limits.reserve_replies: is not supported yet; remove it"),
+        ("limits = { warn_at = [0.7] }", "4: link[1].limits.warn_at: is not supported yet; remove it"),
+        ('reconnect = { initial = "2m" }', "4: link[1].reconnect: `initial` is longer than `max`"),
+        ('retry = { max = "1s" }', "4: link[1].retry: `initial` is longer than `max`"),
+        ('interface_version = "3.5"', "4: link[1].interface_version: must be one of 3.3, 3.4, 5.0"),
+        ('host = "a b"', "4: link[1].host: must be a host name or an IP address"),
+        ('host = ""', "4: link[1].host: must be a host name or an IP address"),
+        ('group = "a b"', "4: link[1].group: must be 1 to 64 letters, digits, dots, dashes or underscores"),
+        (
+            'bind = "tranceiver"',
+            "4: link[1].bind: must be one of transceiver, transmitter, receiver, separate; did you mean `transceiver`?",
+        ),
+        ("source_ton = -2", "4: link[1].source_ton: must be from -1 to 255, not -2"),
+    ],
+)
+def test_a_wrong_option_of_a_link_is_named(write: Writer, text: str, problem: str) -> None:
+    assert write.link_problems(text) == [problem]
+
+
+@pytest.mark.parametrize("listen", ["8080", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:²"])
+def test_a_wrong_listen_address_is_named(write: Writer, listen: str) -> None:
+    assert write.problems(f'[http]\nlisten = "{listen}"\n') == [
+        '2: http.listen: must be an address and a port, as "127.0.0.1:8080"'
+    ]
+
+
+def test_a_link_needs_a_name(write: Writer) -> None:
+    assert write.problems('[[link]]\npassword = ""\n') == ["1: link[1]: `name` is missing"]
+
+
+def test_two_links_cannot_share_a_name(write: Writer) -> None:
+    one = '[[link]]\nname = "a"\npassword = ""\n'
+    assert write.problems(one + one) == ["5: link[2].name: there is already a link `a`"]
+
+
+def test_one_bracket_where_two_belong_is_named(write: Writer) -> None:
+    assert write.problems('[link]\nname = "a"\n') == ["1: link: stands in double brackets: [[link]]"]
+
+
+def test_a_list_of_something_else_is_no_list_of_links(write: Writer) -> None:
+    assert "1: link[1]: must be a table, not a number" in write.problems("link = [1]\n")
+
+
+def test_problems_come_in_the_order_of_the_file(write: Writer) -> None:
+    text = '[bridge]\ndatadir = "x"\n[store]\nsync = "no"\n[[link]]\nname = "a"\npassword = ""\nport = 0\n'
+    assert [problem.split(":")[0] for problem in write.problems(text)] == ["2", "4", "8"]
+
+
+def test_a_syntax_error_is_one_line_with_file_and_line(write: Writer) -> None:
+    (problem,) = write.problems("[bridge]\ndata_dir = \n")
+    assert problem == "2: not valid TOML: Invalid value"
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "none.toml")
+    assert caught.value.problems == [
+        f"{tmp_path / 'none.toml'}: cannot read the configuration: No such file or directory"
+    ]
+
+
+def test_a_file_that_is_not_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "b.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "b.toml")
+    assert caught.value.problems == [f"{tmp_path / 'b.toml'}: is not UTF-8 text"]
+
+
+# ---------------------------------------------------------------- conf/bridge.toml
+
+
+def options(cls: type) -> set[str]:
+    return {item.name for item in dataclasses.fields(cls)}
+
+
+def test_the_shipped_file_loads() -> None:
+    config = load(CONF)
+    assert [link.name for link in config.link] == ["carrier-a"]
+    assert all(path.is_file() for path in config.bridge.rules)
+
+
+def test_the_shipped_file_names_every_option() -> None:
+    text = CONF.read_text(encoding="utf-8")
+    sections = re.split(r"^\[+(\w+)\]+$", text, flags=re.MULTILINE)
+    named = {
+        name: set(re.findall(r"^(?:# )?(\w+) = ", body, flags=re.MULTILINE))
+        for name, body in zip(sections[1::2], sections[2::2], strict=True)
+    }
+    expected = {item.name: item for item in dataclasses.fields(Config)}
+    assert named.keys() == expected.keys()
+    assert named["bridge"] == options(configuration.BridgeConfig)
+    assert named["store"] == options(configuration.StoreConfig)
+    assert named["http"] == options(configuration.HttpConfig)
+    assert named["link"] == options(LinkConfig)
+
+
+def test_what_the_shipped_file_comments_out_is_the_default(tmp_path: Path) -> None:
+    # Each `# key = value` line, put in force, must change nothing.
+    shown = re.compile(r"^# (\w+ = .*)$", re.MULTILINE)
+    examples = ("password_env", "password_file", "token_file", "group", "tls = {")
+    lines = []
+    for line in CONF.read_text(encoding="utf-8").splitlines():
+        match = shown.match(line)
+        lines.append(match[1] if match and not match[1].startswith(examples) else line)
+    path = tmp_path / "bridge.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert tomllib.loads(path.read_text())["link"][0]["window"] == 50
+    original = tmp_path / "original.toml"
+    original.write_bytes(CONF.read_bytes())
+    assert load(path) == load(original)
+
+
+def test_every_option_has_a_line_of_meaning_and_stands_in_the_shipped_file() -> None:
+    source = Path(configuration.__file__).read_text(encoding="utf-8")
+    meant = set(re.findall(r'^    (\w+): [^\n]*\n    """', source, flags=re.MULTILINE))
+    tables = [item for item in vars(configuration).values() if dataclasses.is_dataclass(item) and item is not Address]
+    every = set().union(*(options(table) for table in tables if isinstance(table, type) and "Config" in table.__name__))
+    # What is refused has its meaning in the message, and no place in the file.
+    every -= {"per_day", "reserve_replies", "warn_at"}
+    assert every - meant == set()
+    assert every - set(re.findall(r"\w+", CONF.read_text(encoding="utf-8"))) == set()
