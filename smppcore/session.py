@@ -26,6 +26,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, cast
 
 from smppcore import constants as c
+from smppcore.binding import complete_response, is_acceptance, is_reserved, negotiate
 from smppcore.errors import DecodeError, LinkClosed, LocalProtocolError, ResponseTimeout
 from smppcore.events import Counters, Event, Outcome, SessionConfig, StateChanged
 from smppcore.pdu import (
@@ -96,6 +97,7 @@ class Session:
         self.output_bytes = 0
         """How many octets are queued."""
         self._window: Window[Pdu] = Window(config.window, config.response_timeout)
+        self._judges = role is Role.SMSC  # an ESME must take what its SMSC delivers
         self._sendable = _NOTHING
         self._receivable = _NOTHING
         self._output: list[bytes] = []
@@ -170,11 +172,8 @@ class Session:
         position, count = 0, 0
         end = len(data)
         max_bytes = self.config.max_pdu_bytes
-        receive_window = self.config.receive_window
         window = self._window
-        unanswered = self._unanswered
         header = _HEADER.unpack_from
-        judges = self.role is Role.SMSC
         while end - position >= _HEADER_BYTES:
             length, command_id, status, sequence = header(data, position)
             if length < _HEADER_BYTES or length > max_bytes:
@@ -199,26 +198,9 @@ class Session:
                         else:
                             events.append(outcome)
                     else:
-                        self._receive_mismatch(command_id, status, request, now - sent, events)
+                        self._receive_mismatch(command_id, status, sequence, request, now - sent, events)
             elif command_id in self._receivable:
-                if self._unanswered_count >= receive_window and command_id not in WITHOUT_RESPONSE:
-                    # 34 §2.9: more than the window may be refused; enquire_link never is
-                    counters.throttled_in += 1
-                    self._answer(command_id, c.ESME_RTHROTTLED, sequence)
-                else:
-                    try:
-                        pdu = decode(data, position, stop)
-                    except DecodeError as error:
-                        self._reject(command_id, error.command_status, sequence)
-                    else:
-                        if judges and (fault := validate(pdu, self.interface_version)) is not None:
-                            self._reject(command_id, fault[1], sequence)
-                            position = stop
-                            continue
-                        if command_id not in WITHOUT_RESPONSE:
-                            unanswered[sequence] = unanswered.get(sequence, 0) + 1
-                            self._unanswered_count += 1
-                        events.append(pdu)
+                self._receive_request(data, position, stop, command_id, sequence, events)
             else:
                 self._receive_other(data, position, stop, command_id, sequence, now, events)
             position = stop
@@ -269,43 +251,44 @@ class Session:
         Decoding ignores the body of a response with an error status, so there is no other case.
         """
         self.counters.malformed_responses += 1
-        cls = response_class(request.command_id)
-        assert cls is not None  # noqa: S101 - only requests that have a response are in the window
-        return Outcome(request, cls(sequence_number=sequence), None, False, True, elapsed)
+        cls = cast("type[Pdu]", response_class(request.command_id))  # only what has one is in the window
+        return Outcome(request, cls(sequence_number=sequence), malformed=True, elapsed=elapsed)
 
     def _receive_mismatch(
-        self, command_id: int, command_status: int, request: Pdu, elapsed: float, events: list[Event]
+        self,
+        command_id: int,
+        command_status: int,
+        sequence: int,
+        request: Pdu,
+        elapsed: float,
+        events: list[Event],
     ) -> None:
         """A response that is not of its request's type: a generic_nack ends the request, any other is ignored."""
         if command_id != c.GENERIC_NACK:
             self.counters.protocol_errors += 1
             return
         self.counters.generic_nacks_in += 1
-        outcome = Outcome(request, _nack_of(command_status, request.sequence_number), elapsed=elapsed)
-        if self._window.release(request.sequence_number):
+        outcome = Outcome(request, _nack_of(command_status, sequence), elapsed=elapsed)
+        if self._window.release(sequence):
             self._receive_own(outcome, events)
         else:
             events.append(outcome)
 
     def _receive_own(self, outcome: Outcome, events: list[Event]) -> None:
         """The answer to a request that the session keeps out of the window."""
-        request, response = outcome.request, outcome.response
+        request, response = outcome.request, cast("Pdu", outcome.response)
         if request.command_id == c.ENQUIRE_LINK:
             self._enquire_sent = _NEVER
         elif request.command_id == c.UNBIND:
             events.append(self._move(_UNBOUND, "unbound"))
             self.wants_close = True
         else:
-            self._bind = None
             events.append(outcome)
-            if response is not None and response.command_status == 0:
-                self.peer_system_id = cast("BindResponse", response).system_id
-                self.system_id = cast("BindRequest", request).system_id
-                version = response.tlv(c.TAG_SC_INTERFACE_VERSION)
-                peer_version = version[0] if version else self.config.assume_version
-                self._negotiate(peer_version)
-                self.bind_command_id = request.command_id
-                events.append(self._move(BIND_STATES[request.command_id], "bound"))
+            tlv = response.tlv(c.TAG_SC_INTERFACE_VERSION)
+            version = tlv[0] if tlv else self.config.assume_version
+            change = self._settle_bind(cast("BindRequest", request), response, version)
+            if change is not None:
+                events.append(change)
 
     def _receive_late(
         self, data: bytes, position: int, stop: int, command_id: int, sequence: int, now: float, events: list[Event]
@@ -338,6 +321,29 @@ class Session:
         events.append(outcome)
 
     # Requests ---------------------------------------------------------------------------------------------------------
+
+    def _receive_request(
+        self, data: bytes, position: int, stop: int, command_id: int, sequence: int, events: list[Event]
+    ) -> None:
+        """A request that this state hands to the application, unless there are too many or it is wrong."""
+        answerable = command_id not in WITHOUT_RESPONSE
+        if answerable and self._unanswered_count >= self.config.receive_window:
+            # 34 §2.9: more than a window may be refused; enquire_link never is
+            self.counters.throttled_in += 1
+            self._answer(command_id, c.ESME_RTHROTTLED, sequence)
+            return
+        try:
+            pdu = decode(data, position, stop)
+        except DecodeError as error:
+            self._reject(command_id, error.command_status, sequence)
+            return
+        if self._judges and (fault := validate(pdu, self.interface_version)) is not None:
+            self._reject(command_id, fault[1], sequence)
+            return
+        if answerable:
+            self._unanswered[sequence] = self._unanswered.get(sequence, 0) + 1
+            self._unanswered_count += 1
+        events.append(pdu)
 
     def _receive_other(
         self, data: bytes, position: int, stop: int, command_id: int, sequence: int, now: float, events: list[Event]
@@ -389,7 +395,7 @@ class Session:
             return
         if command_id in BIND_STATES:
             version = cast("BindRequest", pdu).interface_version
-            if self.config.strict and version > c.VERSION_34 and version != c.VERSION_50:
+            if self.config.strict and is_reserved(version):
                 self._reject(command_id, c.ESME_RBINDFAIL, sequence)
                 return
             self._bind = pdu
@@ -473,8 +479,9 @@ class Session:
         """
         if self.state is _CLOSED or (self.state is _UNBOUND and self._held_unbind is None):
             return
-        if self._bind is not None and self.role is Role.SMSC:
-            responses = [self._complete_bind(response) for response in responses]
+        bind = cast("BindRequest | None", self._bind) if self.role is Role.SMSC else None
+        if bind is not None:
+            responses = [complete_response(bind, response, self.config) for response in responses]
         octets = b"".join(list(map(self._encoder(), responses)))
         unanswered = self._unanswered
         for response in responses:
@@ -487,26 +494,22 @@ class Session:
         self._unanswered_count -= len(responses)
         self._last_operation = now
         self._queue(octets, len(responses))
+        if bind is not None:
+            for response in responses:  # one, for nothing else can be open
+                self._settle_bind(bind, response, bind.interface_version)
         if self._held_unbind is not None and not self._unanswered_count:
             self._release_unbind()
 
-    def _complete_bind(self, response: Pdu) -> Pdu:
-        bind = cast("BindRequest", self._bind)
-        if response.sequence_number != bind.sequence_number:
-            return response
+    def _settle_bind(self, bind: BindRequest, response: Pdu, peer_version: int) -> StateChanged | None:
+        """Whichever side asked: the bind has its answer, and a yes binds the session."""
         self._bind = None
-        if response.command_status != 0 or response.command_id == c.GENERIC_NACK:
-            return response
-        self._negotiate(bind.interface_version)
+        if not is_acceptance(response):
+            return None
+        self.interface_version = negotiate(self.config.interface_version, peer_version)
         self.bind_command_id = bind.command_id
-        self.system_id = self.peer_system_id = bind.system_id
-        self._move(BIND_STATES[bind.command_id], "bound")
-        complete = cast("BindResponse", copy.copy(response))
-        complete.system_id = complete.system_id or self.config.system_id
-        if self.interface_version >= c.VERSION_34 and complete.tlv(c.TAG_SC_INTERFACE_VERSION) is None:
-            version = bytes((self.config.interface_version,))
-            complete.tlvs = (*complete.tlvs, (c.TAG_SC_INTERFACE_VERSION, version))
-        return complete
+        self.system_id = bind.system_id
+        self.peer_system_id = cast("BindResponse", response).system_id if self.role is Role.ESME else bind.system_id
+        return self._move(BIND_STATES[bind.command_id], "bound")
 
     def bytes_to_send(self) -> bytes:
         """Everything queued, joined once; b"" if there is nothing."""
@@ -641,11 +644,6 @@ class Session:
         self._unanswered.clear()
         self._unanswered_count = 0
         self.wants_close = True
-
-    def _negotiate(self, peer_version: int) -> None:
-        """The session's version: the lower of both, a reserved value counting as the highest known below it."""
-        known = c.VERSION_50 if peer_version >= c.VERSION_50 else min(peer_version, c.VERSION_34)
-        self.interface_version = min(self.config.interface_version, known)
 
     def _move(self, state: SessionState, reason: str) -> StateChanged:
         change = StateChanged(self.state, state, reason)

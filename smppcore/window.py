@@ -85,8 +85,8 @@ class Window(Generic[Request]):
         late = self._late
         sequence = self.next_sequence
         for request in requests:
-            while sequence in entries or sequence in late or sequence > MAX_SEQUENCE_NUMBER:
-                sequence = sequence + 1 if sequence < MAX_SEQUENCE_NUMBER else 1
+            if sequence in entries or sequence in late or sequence > MAX_SEQUENCE_NUMBER:
+                sequence = self._next_free(sequence)
             request.sequence_number = sequence
             entries[sequence] = (request, now)
             sequence += 1
@@ -100,11 +100,13 @@ class Window(Generic[Request]):
 
     def number(self, request: Request) -> None:
         """Give a request to which there is no response its sequence number; it is not recorded."""
-        sequence = self.next_sequence
+        request.sequence_number = self._next_free(self.next_sequence)
+        self.next_sequence = request.sequence_number + 1
+
+    def _next_free(self, sequence: int) -> int:
         while sequence in self._open or sequence in self._late or sequence > MAX_SEQUENCE_NUMBER:
             sequence = sequence + 1 if sequence < MAX_SEQUENCE_NUMBER else 1
-        request.sequence_number = sequence
-        self.next_sequence = sequence + 1
+        return sequence
 
     def release(self, sequence_number: int) -> bool:
         """Forget an un-answered request, because it has its answer or was never sent.
@@ -139,18 +141,19 @@ class Window(Generic[Request]):
         for sequence in [number for number, (_, recorded) in late.items() if recorded + 2 * self._timeout <= now]:
             del late[sequence]
         expired = []
-        for request, recorded in self._open.values():
+        for sequence, (_, recorded) in self._open.items():
             if recorded + self._timeout > now:
                 break
-            expired.append(request)
-        for request in expired:
-            sequence = request.sequence_number
-            late[sequence] = self._open.pop(sequence)
+            expired.append(sequence)
+        requests = []
+        for sequence in expired:
+            entry = late[sequence] = self._open.pop(sequence)
             self._extra.discard(sequence)
+            requests.append(entry[0])
         # Bounded by count as well as by time: a peer that answers nothing must not grow us.
         for sequence in list(late)[: max(0, len(late) - 2 * self.size)]:
             del late[sequence]
-        return expired
+        return requests
 
     def drain(self) -> list[Request]:
         """Take out every un-answered request, oldest first; nothing is remembered."""

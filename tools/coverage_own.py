@@ -35,6 +35,7 @@ PART_OF = {
     "tlvs": "validation",
     "states": "session",
     "events": "session",
+    "binding": "session",
 }
 
 
