@@ -1,7 +1,7 @@
 """Counters, kept in the same transaction as the messages they count.
 
-A counter is (hour since the epoch, link, what); the totals of the current hour are held in memory and every total that a turn changed is
-written with it, so a counter never disagrees with the messages.
+A counter is (hour since the epoch, link, what); the totals of the current hour are held in memory and every total that
+a turn changed is written with it, so a counter never disagrees with the messages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Long messages coming in: their parts until they are whole.
 
-The key is (link group, source, destination, reference, width of the reference, number of parts); a part that came before is dropped,
-a different one under the same number starts the message anew. Pure: the turn stores what this returns.
+The key is (link group, source, destination, reference, width of the reference, number of parts); a part that came
+before is dropped, a different one under the same number starts the message anew. Pure: the turn stores what this
+returns.
 """
 
 from __future__ import annotations

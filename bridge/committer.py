@@ -1,10 +1,12 @@
-"""The one task that changes state: it takes all waiting events, has them decided and committed, and hands out the effects.
+"""The one task that changes state: it takes what waits, has it decided and committed, and hands out the effects.
 
-Each turn is begun, filled and committed in one hop to a worker thread, so the event loop never waits for the disk. Whatever arrives
-meanwhile is the next turn: the batch grows with the load. A failed commit loses nothing: requests are answered ESME_RX_T_APPN (the
-SMSC keeps them), and outcomes wait here until they can be written; no new message is claimed before that.
+Each turn is begun, filled and committed in one hop to a worker thread, so the event loop never waits for the disk.
+Whatever arrives meanwhile is the next turn: the batch grows with the load. A failed commit loses nothing: requests are
+answered ESME_RX_T_APPN (the SMSC keeps them), and outcomes wait here until they can be written; no new message is
+claimed before that.
 
-The queue of events is bounded by what the sessions let in: `receive_window` un-answered requests and `window` outcomes each.
+The queue of events is bounded by what the sessions let in: `receive_window` un-answered requests and `window` outcomes
+each.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
     from bridge.store import Store, Turn
 
 NEARLY_FULL = 0.95
-"""From this share of [store] max_size on, texts are refused and nothing new is claimed, so that what is open can still be settled."""
+"""From this share of [store] max_size on, texts are refused and nothing new is claimed, so that what is open can still
+be settled."""
 RETRY_SECONDS = 1.0
 """Between two attempts to write what a failed commit left behind."""
 
@@ -54,7 +57,8 @@ def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
     fixed = (link.source_ton, link.source_npi, link.dest_ton, link.dest_npi)
     return LinkQueue(
         link,
-        # A tenth of a second's worth may go at once: more would exceed a carrier's limit that counts in short intervals.
+        # A tenth of a second's worth may go at once: more would exceed a carrier's limit that counts in short
+        # intervals.
         TokenBucket(rate, max(1.0, rate / 10), now) if rate else None,
         Alphabet[link.charset.upper()],
         fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,

@@ -1,7 +1,8 @@
 """What becomes of a message that we send: pure functions over an Mt and what the SMSC said of it.
 
-The states (queued → held | sent → accepted → unknown → final) never go backwards and a final one never changes; the one exception
-is a claim that is withdrawn before a single octet left, which puts the message back as if it had not been claimed.
+The states (queued → held | sent → accepted → unknown → final) never go backwards and a final one never changes; the one
+exception is a claim that is withdrawn before a single octet left, which puts the message back as if it had not been
+claimed.
 
 Outcomes may be applied twice (a turn whose commit failed is done again), so every function here is idempotent.
 """
@@ -58,8 +59,18 @@ _WORSE = {ACCEPTED: 0, RETRY: 1, DOUBT: 2, FAILED: 3}
 def unaccepted_parts(mt: Mt) -> list[int]:
     """Return the numbers of the parts that the SMSC has not accepted, from 0."""
     if not mt.message_ids:
-        return list(range(mt.parts))
+        return [0] if mt.parts == 1 else list(range(mt.parts))
     return [n for n, message_id in enumerate(mt.message_ids) if message_id is None]
+
+
+def name_part(mt: Mt, part: int, message_id: str) -> None:
+    """Note what the SMSC called one part that it accepted."""
+    if mt.parts == 1:
+        mt.message_ids = (message_id,)
+        return
+    ids = list(mt.message_ids) or [None] * mt.parts
+    ids[part] = message_id
+    mt.message_ids = ids
 
 
 def part_answered(flight: Flight, part: int, command_status: int, message_id: str) -> None:
@@ -67,9 +78,7 @@ def part_answered(flight: Flight, part: int, command_status: int, message_id: st
     flight.open &= ~(1 << part)
     mt = flight.mt
     if command_status == 0:
-        if not mt.message_ids:
-            mt.message_ids = [None] * mt.parts
-        mt.message_ids[part] = message_id
+        name_part(mt, part, message_id)
         return
     mt.error = constants.status_name(command_status)
     if command_status in THROTTLED:
@@ -99,7 +108,8 @@ def _worsen(flight: Flight, fate: str) -> None:
 def retry_delay(attempts: int, *, throttled: bool, initial: float, maximum: float) -> float:
     """Return the seconds to wait before the next attempt.
 
-    A throttled message starts at half a second whatever the ladder for errors says: the carrier is well, we were too fast.
+    A throttled message starts at half a second whatever the ladder for errors says: the carrier is well, we were too
+    fast.
     """
     return min((0.5 if throttled else initial) * 2.0 ** min(attempts - 1, 16), maximum)
 
@@ -140,11 +150,11 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
     """
     if mt.state in FINAL_STATES:
         return False
-    if not mt.receipts:
-        mt.receipts = [-1] * mt.parts
-    if part >= len(mt.receipts) or STATE_OUTCOME.get(mt.receipts[part]) is not None:
+    receipts = list(mt.receipts) or [-1] * mt.parts
+    if part >= len(receipts) or STATE_OUTCOME.get(receipts[part]) is not None:
         return False
-    mt.receipts[part] = state
+    receipts[part] = state
+    mt.receipts = receipts
     outcome = STATE_OUTCOME.get(state)
     if mt.in_doubt and mt.claim == 0.0 and mt.next_try == 0.0:
         # A receipt for a submit_sm without an answer: the SMSC had taken it after all.
@@ -154,6 +164,6 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
         return True
     if outcome != "delivered":
         finish(mt, outcome, now, error)
-    elif all(STATE_OUTCOME.get(s) == "delivered" for s in mt.receipts):
+    elif all(STATE_OUTCOME.get(s) == "delivered" for s in receipts):
         finish(mt, outcome, now, "")
     return True

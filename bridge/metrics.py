@@ -1,4 +1,7 @@
-"""Prometheus metrics of the running service; no message text and no phone numbers, labels are links and closed sets of words."""
+"""Prometheus metrics of the running service.
+
+No message text and no phone numbers: labels are names of links and closed sets of words.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Claimed messages → submit_sm, handed to a session's writer when it can write and its window has room.
 
-Nothing waits in an output buffer: between the claim and the moment the writer asks, a message can still be withdrawn because its
-customer has opted out, or because the link is gone. All parts of a message go over one session.
+Nothing waits in an output buffer: between the claim and the moment the writer asks, a message can still be withdrawn
+because its customer has opted out, or because the link is gone. All parts of a message go over one session.
 """
 
 from __future__ import annotations

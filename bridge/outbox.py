@@ -1,9 +1,10 @@
 """Which message may be sent next: order, claims and retries, in memory, rebuilt from the store at any time.
 
-One queue per pair (contact, service number), conversation and started messages apart. Only the head of a queue may be claimed, and
-it stays the head until it is answered; so replies to one person never overtake each other, not even through retries. Control
-replies go before everything that is not claimed. Every message that was not claimed by the turn that made it is in the store's
-queue too, and a pair's later messages are loaded in pages, so memory does not grow with a backlog.
+One queue per pair (contact, service number), conversation and started messages apart. Only the head of a queue may be
+claimed, and it stays the head until it is answered; so replies to one person never overtake each other, not even
+through retries. Control replies go before everything that is not claimed. Every message that was not claimed by the
+turn that made it is in the store's queue too, and a pair's later messages are loaded in pages, so memory does not grow
+with a backlog.
 
 No I/O and no clock here; the turn that calls this commits what it says, or has it rebuilt.
 """
@@ -42,13 +43,15 @@ class LinkQueue:
     in_air: int = 0
     """Parts claimed and not answered."""
     fixed_addressing: tuple[int, int, int, int] | None = None
-    """source_ton, source_npi, dest_ton, dest_npi as the link sets them, -1 for as the MO had it; None if it sets none."""
+    """source_ton, source_npi, dest_ton, dest_npi as the link sets them, -1 for as the MO had it; None if it sets none.
+    """
     ready: deque[Mt] = field(default_factory=deque)
     """Heads of their pairs that could go at once."""
     loaded: int = 0
     """Messages of this link in memory that are not claimed."""
     unloaded: list[int | None] = field(default_factory=lambda: [None, None, None])
-    """By class (control, conversation, started): the store has queued messages behind this id that are not in memory; None if all
+    """By class (control, conversation, started): the store has queued messages behind this id that are not in memory;
+    None if all
     are. Control replies are always in memory."""
 
     def room(self, now: float) -> int:
@@ -59,8 +62,8 @@ class LinkQueue:
         return max(room, 0)
 
     def fits(self, parts: int, now: float) -> bool:
-        """Return whether a message may be claimed now; one of more parts than the window goes when nothing else is in the air."""
-        room = self.room(now)
+        """Return whether a message may be claimed now; one longer than the window goes when nothing else is in the air."""
+        room = self.capacity - self.in_air if self.bucket is None else self.room(now)
         return room >= parts or (room > 0 and self.in_air == 0)
 
     def reply_addressing(self, addressing: bytes) -> bytes:
@@ -161,9 +164,7 @@ class Outbox:
         queue.in_air += len(todo)
         if queue.bucket is not None:
             queue.bucket.take(min(len(todo), queue.bucket.available(now)), now)
-        mask = 0
-        for part in todo:
-            mask |= 1 << part
+        mask = sum([1 << part for part in todo])
         return Flight(
             mt, encoded or encode_message(mt.text, default_alphabet=queue.alphabet), todo, mask, len(todo), queued
         )

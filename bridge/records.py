@@ -3,8 +3,8 @@
 Each record packs to msgpack as a tuple behind one version octet, so that a later layout can be told apart. Nothing here
 knows LMDB, PDUs or a clock: times are float seconds since the epoch (UTC), passed in.
 
-A message that we send has a part that never changes (whom, what, why) and a part that follows its fate. The first is packed
-once and carried along as octets, so that each later outcome or receipt packs only the second.
+A message that we send has a part that never changes (whom, what, why) and a part that follows its fate. The first is
+packed once and carried along as octets, so that each later outcome or receipt packs only the second.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # The outcomes of an MO: exactly one of these each; "pending" while parts of a long message are missing.
 OUTCOMES = (
@@ -142,10 +142,12 @@ class Mt:
     """A submit_sm had no response: the SMSC may or may not have taken it."""
     error: str = ""
     """The last error: a status by name, or our own word ("too_old", "suppressed" …)."""
-    message_ids: list[str | None] = field(default_factory=list)
-    """What the SMSC called each part ("" if it gave no id), None for a part not accepted yet; empty before the first."""
-    receipts: list[int] = field(default_factory=list)
-    """The last message_state of each part (SMPP v3.4 §5.2.28), -1 for a part without a receipt; empty if there is none."""
+    message_ids: Sequence[str | None] = ()
+    """What the SMSC called each part ("" if it gave no id), None for a part not accepted yet; empty before the first.
+    """
+    receipts: Sequence[int] = ()
+    """The last message_state of each part (SMPP v3.4 §5.2.28), -1 for a part without a receipt; empty if there is none.
+    """
     fixed: bytes = b""
     """The packed fields that never change; made by the first pack()."""
 
@@ -282,7 +284,7 @@ def unpack_mt(data: bytes) -> Mt:
     mt.done = done
     mt.in_doubt = in_doubt
     mt.error = error
-    mt.message_ids = list(message_ids)
-    mt.receipts = list(receipts)
+    mt.message_ids = message_ids
+    mt.receipts = receipts
     mt.fixed = fixed
     return mt

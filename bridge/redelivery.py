@@ -1,8 +1,9 @@
 """Which inbound messages the carrier may deliver a second time, and which of them it did.
 
-A connection that ends leaves the SMSC not knowing what we took. Candidates are the MOs of the carrier (the link group) that came
-within `response_timeout` before the end; each absorbs one equal MO until `redelivery_window` after the next bind. Beyond that, two
-identical texts are two messages. In a healthy session the turn itself absorbs an equal MO while the first is un-answered.
+A connection that ends leaves the SMSC not knowing what we took. Candidates are the MOs of the carrier (the link group)
+that came within `response_timeout` before the end; each absorbs one equal MO until `redelivery_window` after the next
+bind. Beyond that, two identical texts are two messages. In a healthy session the turn itself absorbs an equal MO while
+the first is un-answered.
 """
 
 from __future__ import annotations

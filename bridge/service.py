@@ -1,7 +1,7 @@
 """The service: everything composed in one nursery, started in order and stopped in reverse.
 
-Start: store → engine (what an earlier process left) → HTTP → links last. Stop: nothing more is claimed → what is in the air is answered,
-bounded by each link's `drain` → unbind → the last events committed → store closed.
+Start: store → engine (what an earlier process left) → HTTP → links last. Stop: nothing more is claimed → what is in the
+air is answered, bounded by each link's `drain` → unbind → the last events committed → store closed.
 """
 
 from __future__ import annotations

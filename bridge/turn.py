@@ -1,14 +1,17 @@
 """One turn: every waiting event, decided and committed as one transaction.
 
-The order inside a turn is fixed: outcomes of what we sent, then what arrived, then decisions (a contact's messages in sequence), then
-receipts, then the outbox. So a receipt finds the message_id that came in the same read, and a STOP suppresses the replies decided just
-before it. Nothing here touches a socket or reads a clock; what must happen outside is returned as Effects, once the commit is done.
+The order inside a turn is fixed: outcomes of what we sent, then what arrived, then decisions (a contact's messages in
+sequence), then receipts, then the outbox. So a receipt finds the message_id that came in the same read, and a STOP
+suppresses the replies decided just before it. Nothing here touches a socket or reads a clock; what must happen outside
+is returned as Effects, once the commit is done.
 
-If the commit fails, the caller has the memory rebuilt from the store (`Engine.recall`) and gives the outcomes again later.
+If the commit fails, the caller has the memory rebuilt from the store (`Engine.recall`) and gives the outcomes again
+later.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from bridge.assembly import Assembly, add_part, joined, pack_key
@@ -20,6 +23,7 @@ from bridge.delivery import (
     accept,
     apply_receipt,
     finish,
+    name_part,
     part_answered,
     part_in_doubt,
     part_refused,
@@ -43,7 +47,7 @@ from bridge.rules import Inbound, decide
 from bridge.store import Changes, Parked, Position
 from smppcore import constants
 from smppcore.errors import LocalProtocolError, ResponseTimeout
-from smppcore.pdu import DeliverSM, SubmitSMResp, response_to
+from smppcore.pdu import DeliverSM, DeliverSMResp, SubmitSMResp, response_to
 from smppcore.receipt import normalise_id, parse_receipt
 from smppcore.text import decode_text, encode_message
 from smppcore.udh import Concatenation, concatenation_from_sar
@@ -302,9 +306,7 @@ class TurnWork:
         self._name_part(queue, row, part, message_id)
         self.changes.log.append(("submit", row.id, part, 0, message_id))
         if row.claim == 0.0 and row.state == "sent":
-            if not row.message_ids:
-                row.message_ids = [None] * row.parts
-            row.message_ids[part] = message_id
+            name_part(row, part, message_id)
             if None not in row.message_ids:
                 row.in_doubt = False
                 accept(row, self.now)
@@ -361,7 +363,10 @@ class TurnWork:
         responses: list[Pdu] = []
         for pdu in event.pdus:
             esm_class: int = pdu.esm_class  # type: ignore[attr-defined]
-            responses.append(response_to(pdu))
+            if type(pdu) is DeliverSM:
+                responses.append(DeliverSMResp(sequence_number=pdu.sequence_number))
+            else:
+                responses.append(response_to(pdu))
             if esm_class & _ESM_TYPE in _ESM_RECEIPTS:
                 receipt = parse_receipt(pdu)  # type: ignore[arg-type]
                 if receipt is not None:
@@ -527,7 +532,7 @@ class TurnWork:
             mo.rules_version = version
             try:
                 decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
-            except Exception as exc:  # noqa: BLE001  one text that the rules fail on must not take the others with it
+            except Exception as exc:  # one text that the rules fail on must not take the others with it
                 mo.outcome = "rejected"
                 mo.detail = f"{type(exc).__name__}: {exc}"
                 self.effects.incidents.append(f"message {mo.id}: the rules failed: {type(exc).__name__}")
@@ -699,16 +704,19 @@ class TurnWork:
 
     def _commit(self) -> None:
         changes, engine = self.changes, self.engine
-        for mo in changes.new_mos:
-            self._count(mo.link, "mo." + mo.outcome)
+        submits: Counter[str] = Counter()
+        for (link, outcome), n in Counter([(mo.link, mo.outcome) for mo in changes.new_mos]).items():
+            self._count(link, "mo." + outcome, n)
         for mo in self._pending_mos.values():
             if mo.id < self.first_id and mo.outcome != "pending":
                 self._count(mo.link, "mo." + mo.outcome)
                 self._count(mo.link, "mo.pending", -1)
-        for mt in changes.new_mts:
-            self._count(mt.link, "mt")
+        for link, n in Counter([mt.link for mt in changes.new_mts]).items():
+            self._count(link, "mt", n)
         for flight in self.effects.flights:
-            self._count(flight.mt.link, "submit", flight.claimed)
+            submits[flight.mt.link] += flight.claimed
+        for link, n in submits.items():
+            self._count(link, "submit", n)
         changes.counters = engine.counters.totals(self.now, self.effects.tally)
         changes.position = Position(
             self.next_id,

@@ -58,14 +58,27 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; columns named in `right` are aligned so."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), heading: bool = True
+) -> None:
+    """Print a table; columns named in `right` are aligned so.
+
+    On a terminal long cells are folded; into a file or a pipe each row is one line, however long.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=heading)
     for header in headers:
         table.add_column(header, justify="right" if header in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(printable(str(cell)) for cell in row))
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(width=100_000)).maximum
+        )
+    with console.capture() as lines:
+        console.print(table)
+    for line in lines.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -40,6 +41,11 @@ def run(config: Path, *, verbose: bool) -> None:
     if not settings.link:
         raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
     service = Service(settings, rules.load(settings.bridge.rules))
+    # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the default
+    # thresholds the collector walks every message in flight over and over (a third of the time at a window of 200).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     try:
         trio.run(_run, service)
     except* OSError as group:

@@ -1,8 +1,8 @@
 """The store as the pipeline sees it: whole batches in, whole batches out.
 
-One task writes. Each turn of the committer opens a Turn, reads what its events need, and commits one Changes; the rest of the
-program reads snapshots through a Reader. Nothing here assumes that the store is in this process or that a look-up is free, so
-every call takes a batch.
+One task writes. Each turn of the committer opens a Turn, reads what its events need, and commits one Changes; the rest
+of the program reads snapshots through a Reader. Nothing here assumes that the store is in this process or that a
+look-up is free, so every call takes a batch.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ CounterKey = tuple[int, str, str]
 LogEntry = tuple[str | int | list[int] | None, ...]
 """One input of the committer, with what it led to; the first item says which, the rest refers to rows:
 
-``("mo", id, [ids of its replies])``  a text was decided
-``("part", id)``                      a part of a long message came
-``("again", id)``                     the carrier delivered an MO again
-``("submit", id, part, status, message_id)``  the answer to a submit_sm; status None: there was none, message_id says why
-``("withdrawn", id)``                 a claim was taken back before anything left
-``("receipt", id, part, state, error)``       a delivery receipt
-``("in doubt", id)``                  a claim of an earlier process without an outcome
-``("link", name, state, detail)``     a link changed its state
+``("mo", id, [ids of its replies])``  a text was decided ``("part", id)``                      a part of a long message
+came ``("again", id)``                     the carrier delivered an MO again ``("submit", id, part, status,
+message_id)``  the answer to a submit_sm; status None: there was none, message_id says why ``("withdrawn", id)``
+a claim was taken back before anything left ``("receipt", id, part, state, error)``       a delivery receipt ``("in
+doubt", id)``                  a claim of an earlier process without an outcome ``("link", name, state, detail)``     a
+link changed its state
 """
 
 
@@ -143,7 +141,7 @@ class Turn(Protocol):
         """Return kept receipts that came before this time, oldest key first."""
 
     def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
-        """Return queued messages of a link and class (0 control, 1 conversation, 2 started) with a greater id, ascending."""
+        """Return queued messages of a link with a greater id, ascending; kind: 0 control, 1 conversation, 2 started."""
 
     def open_claims(self, settled_below: int) -> list[Mt]:
         """Return messages that may have a claim open, from this id on; those in the queue are not among them."""

@@ -14,8 +14,9 @@ Tables, keys in ascending octet order:
     link          name                                → LinkRow
     log           commit, 8 octets                    → when, and what the turn took in (bridge.store.LogEntry)
 
-The ids of `mo` and `mt` ascend, so both grow at their right edge and a batch touches few pages: that, not the number of puts,
-is what a synced commit costs. A failed commit reopens the environment, as LMDB asks for. Only this module imports lmdb.
+The ids of `mo` and `mt` ascend, so both grow at their right edge and a batch touches few pages: that, not the number of
+puts, is what a synced commit costs. A failed commit reopens the environment, as LMDB asks for. Only this module imports
+lmdb.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def _contact_key(key: ContactKey) -> bytes:
 
 
 def _id_key(key: IdKey) -> bytes:
-    # LMDB keys end at 511 octets; a longer message_id breaks the specification's 64 (SMPP v3.4 §5.2.23), its head will do.
+    # LMDB keys end at 511 octets; a longer message_id breaks the specification's 64 (SMPP v3.4 §5.2.23), its head
+    # will do.
     return f"{key[0]}\0{key[1]}".encode()[:511]
 
 
