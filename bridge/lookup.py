@@ -1,0 +1,247 @@
+"""What is to be seen of a store, running or stopped: the rows behind `status`, `links`, `queue` and `show`.
+
+Everything is read in pages and from counters, so that looking costs little however much is stored. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bridge.analytics import sum_by_link
+from bridge.export import iso, mo_row, mt_row
+from bridge.outbox import class_of
+from bridge.records import FINAL_STATES, OUTCOMES
+from smppcore import constants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bridge.config import LinkConfig
+    from bridge.export import Row, Value
+    from bridge.records import Mo, Mt
+    from bridge.store import IdKey, LogEntry, Parked
+    from bridge.store.lmdb import LmdbReader
+
+CLASSES = ("control", "reply", "started")
+"""The classes of the queue, in the order in which they are sent."""
+_SAMPLE = 20
+"""Receipts without a message that are looked at for a hint."""
+
+
+def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool) -> Row:
+    """Return what the store holds, as totals over all time.
+
+    Args:
+        reader: Open.
+        links: The configured links.
+        running: Whether a service holds the store.
+    """
+    sums = sum_by_link(reader.counters())
+    total: dict[str, int] = {}
+    for counts in sums.values():
+        for what, n in counts.items():
+            total[what] = total.get(what, 0) + n
+    waiting = reader.waiting()
+    states = {state: total.get("mt." + state, 0) for state in sorted(FINAL_STATES)}
+    queued = sum(count for count, _ in waiting.values())
+    oldest = [mt.created for mt in (reader.mt(first) for _, first in waiting.values()) if mt is not None]
+    parked = reader.raw_counts()["parked"]
+    return {
+        "running": running,
+        "commit": reader.position.commit,
+        "last_commit": iso(reader.position.time),
+        "store_bytes": reader.size(),
+        "mo": {outcome: total.get("mo." + outcome, 0) for outcome in OUTCOMES},
+        "mo_redelivered": total.get("mo.redelivered", 0),
+        "mo_refused": total.get("mo.refused", 0),
+        "mt": {
+            "total": total.get("mt", 0),
+            "queued": queued,
+            # Claimed, or accepted by the carrier and without a final receipt.
+            "sent": total.get("mt", 0) - queued - sum(states.values()),
+            **states,
+        },
+        "mt_in_doubt": total.get("mt.in_doubt", 0),
+        "receipts": total.get("receipt", 0),
+        "receipts_parked": parked,
+        "receipts_unmatched": total.get("receipt.unmatched", 0),
+        "queue": {"length": queued, "oldest": iso(min(oldest, default=0.0))},
+        "links": list(link_rows(reader, links, running=running)),
+        "hints": list(receipt_hints(reader, links, sums)) if parked else [],
+    }
+
+
+def link_rows(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool) -> Iterator[Row]:
+    """Return a row for each link that is configured, and for each that once was and has messages."""
+    said = {row.name: row for row in reader.links()}
+    sums = sum_by_link(reader.counters())
+    configured = {link.name: link for link in links}
+    for name in [*configured, *(name for name in said if name not in configured)]:
+        row = said.get(name)
+        link = configured.get(name)
+        counts = sums.get(name, {})
+        state = "never started" if row is None else row.state if running else "stopped"
+        detail = row.detail if row is not None else ""
+        if link is None:
+            detail = "not configured any more" + (f"; {detail}" if detail else "")
+        yield {
+            "name": name,
+            "state": state,
+            "since": None if row is None else iso(row.since),
+            "sessions": row.binds if row is not None and running else 0,
+            "peer": row.peer if row is not None else f"{link.host}:{link.port}" if link is not None else "",
+            "detail": detail,
+            "mo": sum(counts.get("mo." + outcome, 0) for outcome in OUTCOMES),
+            "mt": counts.get("mt", 0),
+            "submits": counts.get("submit", 0),
+            "receipts": counts.get("receipt", 0),
+        }
+
+
+def queue_row(reader: LmdbReader, limit: int) -> Row:
+    """Return how much waits, and the first `limit` messages in order of sending; 0 is all."""
+    waiting = reader.waiting()
+    messages: list[Value] = []
+    for mt in islice(reader.queue(), limit or None):
+        row: Row = {"id": mt.id, "class": CLASSES[class_of(mt)]}
+        row.update((key, value) for key, value in mt_row(mt).items() if key not in {"kind", "id"})
+        messages.append(row)
+    return {
+        "length": sum(count for count, _ in waiting.values()),
+        "classes": [
+            {"link": link, "class": CLASSES[kind], "length": count, "oldest": _created(reader, first)}
+            for (link, kind), (count, first) in waiting.items()
+        ],
+        "messages": messages,
+    }
+
+
+def _created(reader: LmdbReader, number: int) -> str | None:
+    mt = reader.mt(number)
+    return None if mt is None else iso(mt.created)
+
+
+def message_row(reader: LmdbReader, number: int) -> Row | None:
+    """Return a message with what belongs to it and everything that happened to them; None if there is none.
+
+    Args:
+        reader: Open.
+        number: The id of an inbound message, or of one that we send.
+    """
+    mo: Mo | None = reader.mo(number)
+    mt: Mt | None = reader.mt(number) if mo is None else None
+    if mt is not None:
+        mo = reader.mo(mt.mo) if mt.mo else None
+    elif mo is None:
+        return None
+    replies = [mt] if mt is not None else _replies(reader, number)
+    ids = {m.id for m in replies} | ({mo.id} if mo is not None else set())
+    shown: Row = {"mo": None if mo is None else mo_row(mo), "mt": [mt_row(m) for m in replies]}
+    shown["history"] = list(_history(reader, ids))
+    return shown
+
+
+def _replies(reader: LmdbReader, mo: int) -> list[Mt]:
+    for _, _, entries in reader.log((mo,)):
+        for entry in entries:
+            if entry[:2] == ("mo", mo) and isinstance(entry[2], list):
+                return [mt for mt in map(reader.mt, entry[2]) if mt is not None]
+    return []
+
+
+def _history(reader: LmdbReader, ids: set[int]) -> Iterator[Row]:
+    for commit, when, entries in reader.log(ids):
+        for entry in entries:
+            if entry[1] in ids and entry[0] != "link":
+                yield {"commit": commit, "time": iso(when), "id": _plain(entry[1]), "what": describe(entry)}
+
+
+def _plain(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def describe(entry: LogEntry) -> str:
+    """Return an entry of the log in words."""
+    match entry:
+        case ("mo", _, list(replies)):
+            return "decided; replies: " + ", ".join(map(str, replies)) if replies else "decided; no reply"
+        case ("part", _):
+            return "a part of the long message came"
+        case ("again", _):
+            return "delivered again by the carrier; not decided again"
+        case ("submit", _, int(part), None, why):
+            return f"part {part + 1}: no submit_sm_resp ({why})"
+        case ("submit", _, int(part), int(status), message_id):
+            called = f", message_id {message_id}" if message_id else ""
+            return f"part {part + 1}: submit_sm_resp {constants.status_name(status)}{called}"
+        case ("withdrawn", _):
+            return "the claim was taken back before anything left"
+        case ("receipt", _, int(part), int(state), error):
+            return f"part {part + 1}: receipt {constants.state_name(state)}" + (f", error {error}" if error else "")
+        case ("in doubt", _):
+            return "claimed when the last run ended, without an answer: in doubt"
+    return " ".join(map(str, entry))
+
+
+def receipt_hints(
+    reader: LmdbReader, links: Sequence[LinkConfig], sums: Mapping[str, Mapping[str, int]]
+) -> Iterator[str]:
+    """Return a line for each carrier whose receipts fit no message, with the setting that would mend it if one does.
+
+    Args:
+        reader: Open.
+        links: The configured links.
+        sums: The counters by link.
+    """
+    samples: dict[str, list[Parked]] = {}
+    for parked in islice(reader.parked(), 1000):
+        kept = samples.setdefault(parked.group, [])
+        if len(kept) < _SAMPLE:
+            kept.append(parked)
+    for group, sample in samples.items():
+        members = [link for link in links if link.group == group]
+        counts = [sums.get(link.name, {}) for link in members]
+        receipts = sum(count.get("receipt", 0) for count in counts)
+        if not members or receipts > sum(count.get("receipt.parked", 0) for count in counts):
+            continue  # others of its receipts do find their messages, so the form of the ids is right
+        names = ", ".join(link.name for link in members)
+        setting = next((found for found in (_mending(reader, parked) for parked in sample) if found), None)
+        if setting:
+            yield (
+                f"link {names}: no receipt fits a message, but their ids do as numbers: set "
+                f'message_id = {{ response = "{setting[0]}", receipt = "{setting[1]}" }} in [[link]]'
+            )
+        else:
+            yield (
+                f"link {names}: no receipt fits a message; if the carrier writes ids in hex in one place and in "
+                f"decimal in the other, set message_id = {{ response = …, receipt = … }} in [[link]]"
+            )
+
+
+def _mending(reader: LmdbReader, parked: Parked) -> tuple[str, str] | None:
+    """Return the kinds (response, receipt) by which this receipt's id is one that we know."""
+    given = parked.message_id
+    if not given.isascii() or not given.isalnum():
+        return None
+    readings = [("decimal", int(given))] if given.isdigit() else []
+    try:
+        readings.append(("hex", int(given, 16)))
+    except ValueError:
+        return None
+    for kind, number in readings:
+        for other, texts in (("decimal", _spellings(f"{number}")), ("hex", _spellings(f"{number:x}"))):
+            if any(reader.has_id(_key(parked, text)) for text in texts):
+                return other, kind
+    return None
+
+
+def _key(parked: Parked, message_id: str) -> IdKey:
+    return parked.group, message_id
+
+
+def _spellings(digits: str) -> Iterator[str]:
+    for width in (0, 8, 10, 12, 16):
+        padded = digits.rjust(width, "0")
+        yield padded
+        yield padded.upper()
