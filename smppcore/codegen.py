@@ -19,8 +19,9 @@ Rules: what is generated depends on the class alone. Layouts and the names of PD
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, cast, get_type_hints
 
 from smppcore.constants import ESME_RINVMSGLEN, ESME_RINVOPTPARSTREAM, RESPONSE_BIT
@@ -48,7 +49,8 @@ Decoder = Callable[[bytes, int, int], "Pdu"]
 Encoder = Callable[["Pdu"], bytes]
 
 
-def layout(pdu_class: type[Pdu]) -> dict[str, Kind]:
+@cache
+def layout(pdu_class: type[Pdu]) -> Mapping[str, Kind]:
     """Return a PDU class's mandatory fields in the order of the wire, each with its kind."""
     hints = get_type_hints(pdu_class, include_extras=True)
     annotated = {field.name: getattr(hints[field.name], "__metadata__", ()) for field in fields(pdu_class)}
@@ -111,7 +113,7 @@ def decoder_source(pdu_class: type[Pdu]) -> str:
     return "\n".join(lines)
 
 
-def _decode_fields(kinds: dict[str, Kind]) -> tuple[str, list[str]]:
+def _decode_fields(kinds: Mapping[str, Kind]) -> tuple[str, list[str]]:
     """Return the expression for the position after the last field, and the lines that read the fields.
 
     The expression is a number while everything before has a fixed length, later relative to `at`, the position after
@@ -196,7 +198,7 @@ def encoder_source(pdu_class: type[Pdu]) -> str:
     return "\n".join([*lines, "    except not_encodable:", "        raise misfit(pdu) from None", ""])
 
 
-def _encode_fields(kinds: dict[str, Kind]) -> tuple[str, list[str], list[str]]:
+def _encode_fields(kinds: Mapping[str, Kind]) -> tuple[str, list[str], list[str]]:
     """Return the %-format of the body, the expressions to fill it and the tests that a field does not fit."""
     formats = ""
     values: list[str] = []

@@ -29,7 +29,7 @@ _STATUS = Struct(">I")
 
 
 class SmeAddress(NamedTuple):
-    """A destination of submit_multi: one SME (SMPP v3.4 §4.5.1.1)."""
+    """A destination of submit_multi: one address (SMPP v3.4 §4.5.1.1)."""
 
     dest_addr_ton: int = 0
     dest_addr_npi: int = 0

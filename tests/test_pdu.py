@@ -289,7 +289,7 @@ def test_pdus_have_slots_and_no_hash() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(SubmitSM())
     with pytest.raises(AttributeError):
-        SubmitSM().adress = b""  # type: ignore[attr-defined]
+        SubmitSM().address = b""  # type: ignore[attr-defined]
 
 
 def test_repr_hides_the_password() -> None:
