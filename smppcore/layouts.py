@@ -53,7 +53,7 @@ _FinalDate = Annotated[bytes, COctets(17, lenient=True)]
 
 @dataclass(slots=True, eq=False)
 class Pdu:
-    """What all PDUs have. Two are equal if they are of one class and all that goes on the wire is equal."""
+    """What all PDUs have. Two are equal if they are of one class and all that goes on the wire is equal; no hash."""
 
     command_id: ClassVar[int]
     name: ClassVar[str]
@@ -83,8 +83,6 @@ class Pdu:
             for each in fields(self)
             if each.name != "context"
         )
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def _comparable(value: object) -> object:
