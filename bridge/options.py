@@ -114,7 +114,11 @@ def parse(text: str, file: str, base: Path) -> tuple[dict[str, object], At]:
         message = str(exc)[: place.start()] if place else str(exc)
         problems.append(Problem(file, line, "", f"not valid TOML: {message}"))
         tables = {}
-    return tables, At(file, base, dict(_lines(text)), problems)
+    lines: dict[Key, int] = {}
+    for key, number in _lines(text):
+        for end in range(1, len(key) + 1):
+            lines.setdefault(key[:end], number)
+    return tables, At(file, base, lines, problems)
 
 
 _BARE_OR_QUOTED = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BRAND_VARIABLES = ("brand", "help_contact")
 _NAMES_NEEDED = {"stop": ("brand",), "start": ("brand",), "help": ("brand", "help_contact")}
+_GROUP = re.compile(r"\(\?P?<(\w+)>")
 _POLICIES = ("escalate", "silent")
 
 
@@ -198,6 +199,8 @@ def _patterns(tables: RulesTables, at: At) -> tuple[PatternSet, tuple[Action, ..
             pattern = Pattern(table.regex)
         except PatternError as exc:
             here.child("regex").problem(f"RE2 does not take it: {exc}")
+            # One mistake is enough: the templates that use its groups are right.
+            captured.update(_GROUP.findall(table.regex))
             continue
         if pattern.captures(b"") is not None:
             here.child("regex").problem("matches the empty text, so it would match every message")

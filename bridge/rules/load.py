@@ -108,7 +108,8 @@ def compile_rules(sources: Sequence[tuple[str, str]], shipped: BuiltIn, problems
             found += at.problems
     if found:
         order = {name: number for number, (name, _) in enumerate(sources)}
-        raise RulesError(sorted(found, key=lambda problem: (order.get(problem.file, -1), problem.line)))
+        # What is wrong for every brand is said once.
+        raise RulesError(sorted(dict.fromkeys(found), key=lambda problem: (order.get(problem.file, -1), problem.line)))
     return rules
 
 

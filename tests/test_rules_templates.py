@@ -1,0 +1,82 @@
+"""Templates: compiling, rendering, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.rules import Inbound
+from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render
+
+KNOWN = {"brand": "Acme", "url": "a.example", "empty": ""}
+MESSAGE = Inbound(" Where is IT ", "15550001234", "60606", "link-a")
+
+
+def rendered(source: str, **captures: str) -> str:
+    return render(compile_text(source, KNOWN, {"order", "name"}), captures, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("plain", "plain"),
+        ("", ""),
+        ("{brand}: {url}", "Acme: a.example"),
+        ("{brand|other}", "Acme"),
+        ("{empty|x}", "x"),
+        ("{order}!", "AC1!"),
+        ("{order|none}", "AC1"),
+        ("Hi{name| there}.", "Hi there."),
+        ("{name|}", ""),
+        ("{contact} {number}", "15550001234 60606"),
+        ("<{text}>", "<Where is IT>"),
+        ("{word1}-{word3}-{word4|?}", "Where-IT-?"),
+        ("{{brand}} {{{brand}}}", "{brand} {Acme}"),
+        ("{nickname_of_customer|friend}", "friend"),
+    ],
+)
+def test_variables_are_filled_in(source: str, text: str) -> None:
+    assert rendered(source, order="AC1") == text
+
+
+def test_what_is_the_same_for_every_message_is_filled_in_once() -> None:
+    assert compile_text("{brand} {url|x}", KNOWN, ()) == Text("Acme a.example")
+
+
+def test_a_value_is_never_read_as_a_template() -> None:
+    assert rendered("{order}", order="{brand}") == "{brand}"
+
+
+@pytest.mark.parametrize("source", ["{order}", "{brand} {word9}"])
+def test_a_missing_value_without_default_is_raised(source: str) -> None:
+    with pytest.raises(MissingVariable) as caught:
+        rendered(source)
+    assert caught.value.name == source.split("{")[-1].rstrip("}")
+
+
+def test_an_empty_value_is_a_missing_one() -> None:
+    with pytest.raises(MissingVariable):
+        rendered("{order}", order="")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a { b", "`{` without its partner; a brace in the text is written twice"),
+        ("a } b", "`}` without its partner; a brace in the text is written twice"),
+        ("{}", "`{}` does not name a variable"),
+        ("{a b}", "`{a b}` does not name a variable"),
+        ("{ordr}", "unknown variable `ordr`; did you mean `order`?"),
+        ("{ordr|x}", "unknown variable `ordr`; did you mean `order`?"),
+        ("{contct}", "unknown variable `contct`; did you mean `contact`?"),
+        ("{quite_other}", "unknown variable `quite_other`"),
+        ("{empty}", "the variable `empty` has no value"),
+    ],
+)
+def test_a_bad_template_is_refused(source: str, message: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        compile_text(source, KNOWN, {"order"})
+    assert str(caught.value) == message
+
+
+def test_the_shortest_text_leaves_out_what_has_no_default() -> None:
+    assert compile_text("{brand} {order} {name|you}.", KNOWN, {"order", "name"}).shortest() == "Acme  you."
