@@ -19,7 +19,7 @@ Rules: what is generated depends on the class alone. Layouts and the names of PD
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, cast, get_type_hints
@@ -49,9 +49,13 @@ Decoder = Callable[[bytes, int, int], "Pdu"]
 Encoder = Callable[["Pdu"], bytes]
 
 
-@cache
 def layout(pdu_class: type[Pdu]) -> Mapping[str, Kind]:
     """Return a PDU class's mandatory fields in the order of the wire, each with its kind."""
+    return _read_layout(cast("Hashable", pdu_class))  # a class is; mypy asks its instances
+
+
+@cache
+def _read_layout(pdu_class: type[Pdu]) -> Mapping[str, Kind]:
     hints = get_type_hints(pdu_class, include_extras=True)
     annotated = {field.name: getattr(hints[field.name], "__metadata__", ()) for field in fields(pdu_class)}
     return {name: metadata[0] for name, metadata in annotated.items() if metadata}
