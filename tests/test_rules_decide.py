@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from bridge.records import OUTCOMES, Conversation
 from bridge.rules import Reply, Ruleset
 from tests.rules_helpers import BRAND, CONTACT, NOW, RULES, compiled, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLE = tomllib.loads((Path(__file__).parent / "data/rules/decisions.toml").read_text(encoding="utf-8"))
 REAL_SMS = Path(__file__).parents[2] / "shared/data/sms_spam_collection.tsv"
@@ -208,7 +212,7 @@ def test_only_a_start_word_ends_an_opt_out(rules: Ruleset) -> None:
 
 PER_SE = ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
 ADDED = ("stopall", "stop all", "optout", "opt-out", "remove", "arret", "arrêt", "no more")
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "capitals": str.upper,
     "title": str.title,
     "spaces around": lambda word: f"  {word} \n",
