@@ -156,7 +156,7 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
     receipts[part] = state
     mt.receipts = receipts
     outcome = STATE_OUTCOME.get(state)
-    if mt.in_doubt and mt.claim == 0.0 and mt.next_try == 0.0:
+    if mt.in_doubt and mt.state == "sent" and mt.claim == 0.0 and mt.next_try == 0.0:
         # A receipt for a submit_sm without an answer: the SMSC had taken it after all.
         mt.in_doubt = False
         accept(mt, now)

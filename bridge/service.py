@@ -99,10 +99,15 @@ class Service:
         self._carriers: dict[str, Carrier] = {}
         self._committer: Committer | None = None
         self._stop = trio.Event()
+        self._stopped = trio.Event()
 
     def stop(self) -> None:
         """Begin the orderly end; run() returns when it is done."""
         self._stop.set()
+
+    async def stopped(self) -> None:
+        """Wait until run() has drained and closed the store."""
+        await self._stopped.wait()
 
     def not_ready(self) -> list[str]:
         """Return a line for each reason why the service cannot do its work now; none if it can."""
@@ -171,6 +176,7 @@ class Service:
                 back.cancel_scope.cancel()
         finally:
             store.close()
+            self._stopped.set()
 
     async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
         """Claim nothing more, wait for what is in the air, unbind."""
