@@ -628,9 +628,7 @@ class TurnWork:
         now, outbox, changes = self.now, self.outbox, self.changes
         for mt, encoded in self._replies:
             changes.new_mts.append(mt)
-            verdict = may_send(
-                mt, self._contexts[mt.contact, mt.brand], outbox.links[mt.link].config.retry.max_age, now
-            )
+            verdict = may_send(mt, self._contexts[mt.contact, mt.brand], outbox.links[mt.link].config.max_age, now)
             if verdict is not None:
                 finish(mt, verdict[0], now, verdict[1])
                 self._count(mt.link, "mt." + mt.state)
@@ -668,7 +666,7 @@ class TurnWork:
     def _send_or_drop(self, queue: LinkQueue, mt: Mt) -> None:
         if mt.id < self.first_id:
             self.changes.mts[mt.id] = mt
-        verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.config.retry.max_age, self.now)
+        verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.config.max_age, self.now)
         if verdict is None:
             self.effects.flights.append(self.outbox.claim(mt, self.now))
             return
