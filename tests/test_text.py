@@ -178,6 +178,16 @@ def test_parts_hold_what_the_air_interface_allows(text: str, data_coding: int, l
     assert [len(part) for part in encoded.parts] == lengths
 
 
+@pytest.mark.parametrize("character", ["\U00010000", "\U00050000", "\U00090000", "\U0010ffff"])
+def test_every_surrogate_pair_goes_to_the_next_part_whole(character: str) -> None:
+    encoded = encode_message("я" * 66 + character + "я" * 10)
+    assert [part.decode("utf-16-be") for part in encoded.parts] == ["я" * 66, character + "я" * 10]
+    encoded = encode_message("я" * 65 + character + "я" * 10)
+    assert [part.decode("utf-16-be") for part in encoded.parts] == ["я" * 65 + character, "я" * 10]
+    encoded = encode_message("я" * 67 + character + "я" * 10)
+    assert [part.decode("utf-16-be") for part in encoded.parts] == ["я" * 67, character + "я" * 10]
+
+
 @pytest.mark.parametrize(("character", "limit"), [("x", 152), ("я", 132)])
 def test_a_sixteen_bit_reference_leaves_one_octet_less(character: str, limit: int) -> None:
     assert [len(part) for part in encode_message(character * 1000, reference_bits=16).parts][:-1] == [limit] * (

@@ -63,6 +63,7 @@ def test_a_header_beyond_the_user_data_is_none(octets: str) -> None:
 def test_elements_that_do_not_fill_the_header_are_all_ignored_but_the_text_keeps_its_place(octets: str) -> None:
     data = bytes.fromhex(octets)
     assert udh.parse(data + b"text") == Udh((), len(data))
+    assert udh.parse(data) == Udh((), len(data))
 
 
 @pytest.mark.parametrize(
