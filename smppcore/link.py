@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import trio
 
@@ -122,6 +122,7 @@ class Link:
         self._stream = stream
         self._before_bound = before_bound
         self._was_bound = False
+        self._aborted = False
         self._ended = False
         self._calls: dict[int, _Call] = {}  # by id() of the request, which the session keeps alive
         self._direct: list[Pdu] = []  # requests of _calls that have not been sent
@@ -183,6 +184,7 @@ class Link:
 
     def abort(self, reason: str) -> None:
         """End the link at once, with no unbind and nothing more written; `run` returns the reason."""
+        self._aborted = True
         self._dispatch(self.session.abort(reason, trio.current_time()))
         self._attend()
 
@@ -206,12 +208,10 @@ class Link:
             if any(waiting is pdu for waiting in self._direct):
                 self._direct = [waiting for waiting in self._direct if waiting is not pdu]
                 del self._calls[id(pdu)]
-        outcome = call.outcome
-        assert outcome is not None  # noqa: S101 - set before done
-        if outcome.response is None:
-            assert outcome.error is not None  # noqa: S101 - one of the two is always there
+        outcome = cast("Outcome", call.outcome)  # set before done
+        if outcome.error is not None:
             raise outcome.error
-        return outcome.response
+        return cast("Pdu", outcome.response)
 
     # The reader -------------------------------------------------------------------------------------------------------
 
@@ -221,7 +221,8 @@ class Link:
         max_output_bytes = self.config.max_output_bytes
         while not session.wants_close:
             # One scope for many reads: its deadline may come too early, for octets that came since push the timers
-            # back, but never too late. A scope for each read would cost more than the read.
+            # back, but never too late. A scope for each read, or to move the deadline each time, would cost more than
+            # the read.
             with trio.CancelScope(deadline=session.next_deadline()) as self._read_scope:
                 while not session.wants_close:
                     if session.output_bytes + self._writing > max_output_bytes:
@@ -242,12 +243,17 @@ class Link:
                     self._dispatch(events)
                     if events or session.output_bytes:
                         self.wake()
+                    # What came may bring a deadline forward: the answer to an enquire_link starts the next interval
+                    deadline = session.next_deadline()
+                    if deadline < self._read_scope.deadline:
+                        self._read_scope.deadline = deadline
             if self._read_scope.cancelled_caught:
                 self._dispatch(session.handle_timeout(trio.current_time()))
                 if session.state is SessionState.CLOSED:
                     return  # the peer does not answer, so there is nothing to wait for
                 self.wake()
-        await self._close()
+        if not self._aborted:
+            await self._close()
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._calls:
@@ -368,10 +374,12 @@ class Link:
     def _send_direct(self) -> None:
         now = trio.current_time()
         refused: list[Event] = []
-        while self._direct and not (self.session.can_send and self.session.window_room == 0):
+        session = self.session
+        # A full window is waited for; what a link that ends has not sent, `_end` settles
+        while self._direct and not session.wants_close and (session.window_room > 0 or not session.can_send):
             request = self._direct.pop(0)
             try:
-                self.session.send((request,), now)
+                session.send((request,), now)
             except LocalProtocolError as error:
                 refused.append(Outcome(request, None, error))
         self._settle(refused)

@@ -548,7 +548,7 @@ class Session:
         config = self.config
         deadline = min(self._window.next_deadline(), self._unbind_deadline)
         if self.bound:
-            if config.enquire_link_interval > 0 and self._enquire_sent == _NEVER:
+            if config.enquire_link_interval > 0 and self._enquire_sent == _NEVER and not self._unbinding:
                 deadline = min(deadline, self._last_received + config.enquire_link_interval)
             if config.inactivity_timeout > 0 and not self._unbinding:
                 deadline = min(deadline, self._last_operation + config.inactivity_timeout)
@@ -588,6 +588,7 @@ class Session:
             elif (
                 config.enquire_link_interval > 0
                 and self._enquire_sent == _NEVER
+                and not self._unbinding
                 and now >= self._last_received + config.enquire_link_interval
             ):
                 self._enquire_sent = now

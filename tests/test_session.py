@@ -921,6 +921,14 @@ def test_a_late_enquire_link_resp_is_nobodys_business() -> None:
     assert session.counters.late_responses == 1
 
 
+def test_nobody_is_asked_after_an_unbind() -> None:
+    session = make(ESME, TRX, SessionConfig(enquire_link_interval=10.0, response_timeout=40.0))
+    session.unbind(5.0)
+    assert session.next_deadline() == 45.0
+    assert session.handle_timeout(30.0) == []
+    assert [type(pdu) for pdu in sent(session)] == [Unbind]
+
+
 def test_no_question_is_asked_when_that_is_off_or_nobody_is_bound() -> None:
     off = make(ESME, TRX, SessionConfig(enquire_link_interval=0))
     assert off.next_deadline() == math.inf
