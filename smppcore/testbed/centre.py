@@ -30,7 +30,6 @@ from smppcore.testbed.config import OUTCOMES
 from smppcore.testbed.mailbox import Delivery
 from smppcore.testbed.tally import ReceiptDone
 from smppcore.throttle import TokenBucket
-from smppcore.validation import validate
 
 if TYPE_CHECKING:
     import random
@@ -105,13 +104,12 @@ class Centre:
         self._bucket = TokenBucket(config.faults.throttle_rate, config.faults.throttle_rate, 0.0)
         self._messages: OrderedDict[str, _Message] = OrderedDict()
 
-    def submit(self, account: bytes, pdu: Submission, version: int, now: float) -> Pdu:
+    def submit(self, account: bytes, pdu: Submission, now: float) -> Pdu:
         """Accept or refuse a message.
 
         Args:
             account: The system_id of the session.
-            pdu: As received.
-            version: The session's interface_version.
+            pdu: As received; its values have been judged by the session.
             now: In seconds.
 
         Returns:
@@ -119,7 +117,7 @@ class Centre:
         """
         figures = self._tally.figures
         figures.submits += 1
-        status = self._judge(pdu, version, now)
+        status = self._judge(pdu, now)
         if status == c.ESME_ROK:
             return self._accept(account, pdu, now)
         self._tally.count(figures.submit_status, c.status_name(status))
@@ -133,7 +131,7 @@ class Centre:
             return response_to(request, self._cancel(account, request))
         return response_to(request, _NOT_OFFERED.get(request.command_id, c.ESME_RINVCMDID))
 
-    def _judge(self, pdu: Submission, version: int, now: float) -> int:
+    def _judge(self, pdu: Submission, now: float) -> int:
         faults, number = self._config.faults, self._tally.figures.submits
         if faults.throttle_every and number % faults.throttle_every == 0:
             return c.ESME_RTHROTTLED
@@ -141,9 +139,6 @@ class Centre:
             return c.ESME_RTHROTTLED
         if faults.error_every and number % faults.error_every == 0:
             return faults.error_status
-        fault = validate(pdu, version) if self._config.refuse_bad_values else None
-        if fault is not None:
-            return fault[1]
         if isinstance(pdu, SubmitMulti) and not all(isinstance(to, SmeAddress) for to in pdu.dest_address):
             return c.ESME_RCNTSUBDL  # we know no distribution lists
         return c.ESME_ROK

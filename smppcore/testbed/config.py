@@ -113,8 +113,6 @@ class SimulatorConfig:
         default_factory=lambda: SessionConfig(system_id=b"simulator", session_init_timeout=10.0, response_timeout=10.0)
     )
     """Name, window and timers."""
-    refuse_bad_values: bool = True
-    """Judge the values of submissions as the specification does, and refuse what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

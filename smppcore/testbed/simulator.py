@@ -2,8 +2,7 @@
 
 Rules:
 
-1. What an ESME does never harms the simulator: bad values are refused, unknown operations answered, garbage is the
-   session's affair.
+1. What an ESME does never harms the simulator: whatever is asked is answered, garbage and bad values by the session.
 2. Receipts and texts go to any receiving session of the account, whichever session the message came by.
 3. The same seed and the same events in the same order give the same ids, outcomes and delays.
 
@@ -85,7 +84,6 @@ class Simulator:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._agenda_order = itertools.count()
         self._agenda_changed = trio.Event()
-        self._cut = trio.Event()
         self._bound = trio.Event()
         self._receiving = trio.Event()
         self._quiet = trio.Event()
@@ -154,9 +152,16 @@ class Simulator:
         faults, figures = self.config.faults, self.tally.figures
         if faults.drop_count and figures.drops >= faults.drop_count:
             return False
-        if not self._cut.is_set():
-            figures.drops += 1
-            self._cut.set()
+        figures.drops += 1
+        if faults.drop_mode == "rst":
+            for stream in self._connections.values():
+                if isinstance(stream, trio.SocketStream):
+                    # close() with a linger of 0 s resets the connection and throws away what is queued
+                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if faults.down_for:
+            self._listening.cancel()
+        for scope in self._connections:
+            scope.cancel()
         return True
 
     def report(self) -> Report:
@@ -184,7 +189,6 @@ class Simulator:
         with self._serving:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._keep_agenda)
-                nursery.start_soon(self._keep_cutting)
                 if self.config.faults.drop_after:
                     nursery.start_soon(self._ask_for_cuts)
                 task_status.started(port)
@@ -210,21 +214,6 @@ class Simulator:
 
     async def _accept(self, tcp: trio.SocketStream) -> None:
         await self.serve_stream(tcp, prepare_socket(tcp))
-
-    async def _keep_cutting(self) -> None:
-        faults = self.config.faults
-        while True:
-            await self._cut.wait()
-            self._cut = trio.Event()
-            if faults.drop_mode == "rst":
-                for stream in self._connections.values():
-                    if isinstance(stream, trio.SocketStream):
-                        # close() with a linger of 0 s resets the connection and throws away what is queued
-                        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            if faults.down_for:
-                self._listening.cancel()
-            for scope in list(self._connections):
-                scope.cancel()
 
     async def _ask_for_cuts(self) -> None:
         await self._bound.wait()
@@ -295,22 +284,21 @@ class Simulator:
 
     def on_events(self, link: Link, events: list[Event]) -> None:
         """Answer requests and settle deliveries."""
-        outcomes = []
+        # First, so that a text is known to be acknowledged before the reply that came in the same octets.
+        outcomes = [event for event in events if isinstance(event, Outcome)]
+        if outcomes:
+            self._settle(link.session.system_id, outcomes)
         responses: list[Pdu] = []
         held: list[Pdu] = []
         now = trio.current_time()
         for event in events:
-            if isinstance(event, Outcome):
-                outcomes.append(event)
-            elif isinstance(event, SubmitSM | DataSM | SubmitMulti):
+            if isinstance(event, SubmitSM | DataSM | SubmitMulti):
                 response = self._submit(link, event, now)
                 if response is not None:
                     first = self.config.receipts.before_response and response.command_status == c.ESME_ROK
                     (held if first else responses).append(response)
             elif isinstance(event, Pdu) and response_class(event.command_id) is not None:
                 responses.append(self._centre.answer(link.session.system_id, event))
-        if outcomes:
-            self._settle(link.session.system_id, outcomes)
         delay = self.config.faults.response_delay
         self._respond(link, responses, delay)
         receipts = self.config.receipts
@@ -318,7 +306,7 @@ class Simulator:
 
     def _submit(self, link: Link, pdu: Submission, now: float) -> Pdu | None:
         """Return the response; None if it shall never leave."""
-        response = self._centre.submit(link.session.system_id, pdu, link.session.interface_version, now)
+        response = self._centre.submit(link.session.system_id, pdu, now)
         every = self.config.faults.drop_after_submits
         return None if every and self.tally.figures.submits % every == 0 and self.cut() else response
 
