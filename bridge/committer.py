@@ -92,6 +92,8 @@ class Engine:
         self.parked_check = 0.0
         self._stale = False
         """A turn was not committed, so the memory may say what the store does not."""
+        self._full = False
+        """The last turn took no texts and claimed nothing, for want of room."""
 
     def start(self, now: float) -> Effects:
         """Take up what an earlier process left: in-doubt claims, the queue, redeliveries to expect.
@@ -124,9 +126,14 @@ class Engine:
                 self._recall(turn)
             self._stale = True
             work = TurnWork(self, turn, now, refuse_texts=full)
-            effects = work.run(events)
+            try:
+                effects = work.run(events)
+            except StoreError:
+                work.undo(events)
+                raise
             self._committed(work)
         self._stale = False
+        self._full = full
         effects.full = full
         return effects
 
@@ -154,7 +161,9 @@ class Engine:
 
     def next_due(self, now: float) -> float:
         """Return when a turn has something to do without any event, in seconds since the epoch."""
-        due = self.outbox.next_due(now)
+        if self._stale:
+            return now + RETRY_SECONDS
+        due = self.outbox.next_due(now, claiming=not self._full)
         for assembly in self.assemblies.values():
             queue = self.outbox.links.get(assembly.link)
             if queue is not None:
@@ -212,8 +221,6 @@ class Committer:
             return
         now = self._clock()
         due = self.engine.next_due(now)
-        if self._kept:
-            due = min(due, now + RETRY_SECONDS)
         with trio.move_on_after(max(0.0, due - now)):
             await self._arrived.wait()
 

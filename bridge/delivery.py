@@ -137,6 +137,7 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
     """Apply one delivery receipt to its message.
 
     A message of several parts is delivered only when all parts are; the first part that finally fails decides the rest.
+    While a part is in the air the state waits for its answer: judge() is to be called then.
 
     Args:
         mt: The message.
@@ -155,15 +156,21 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
         return False
     receipts[part] = state
     mt.receipts = receipts
-    outcome = STATE_OUTCOME.get(state)
-    if mt.in_doubt and mt.state == "sent" and mt.claim == 0.0 and mt.next_try == 0.0:
-        # A receipt for a submit_sm without an answer: the SMSC had taken it after all.
-        mt.in_doubt = False
-        accept(mt, now)
-    if outcome is None:
-        return True
-    if outcome != "delivered":
-        finish(mt, outcome, now, error)
-    elif all(STATE_OUTCOME.get(s) == "delivered" for s in receipts):
-        finish(mt, outcome, now, "")
+    if STATE_OUTCOME.get(state) not in (None, "delivered"):
+        mt.error = error
+    if not mt.claim:
+        judge(mt, now)
     return True
+
+
+def judge(mt: Mt, now: float) -> bool:
+    """Bring a message to the final state that its receipts give it, if they do; say whether."""
+    if not mt.receipts:
+        return False
+    outcomes = [STATE_OUTCOME.get(state) for state in mt.receipts]
+    failed = next((outcome for outcome in outcomes if outcome not in (None, "delivered")), None)
+    if failed is not None:
+        finish(mt, failed, now)
+    elif None not in outcomes:
+        finish(mt, "delivered", now, "")
+    return mt.state in FINAL_STATES

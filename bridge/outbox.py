@@ -62,7 +62,7 @@ class LinkQueue:
         return max(room, 0)
 
     def fits(self, parts: int, now: float) -> bool:
-        """Return whether a message may be claimed now; one longer than the window goes when nothing else is in the air."""
+        """Return whether a message may be claimed now; one longer than the window goes when nothing is in the air."""
         room = self.capacity - self.in_air if self.bucket is None else self.room(now)
         return room >= parts or (room > 0 and self.in_air == 0)
 
@@ -190,10 +190,12 @@ class Outbox:
         """Return heads that may be claimed now, in order, as many as fit; the caller claims or drops each."""
         room = queue.room(now)
         heads: list[Mt] = []
+        taken: set[int] = set()
         while queue.ready and room > 0:
             mt = queue.ready[0]
             waiting = self._pairs.get(pair_of(mt))
-            if not waiting or waiting[0] is not mt or mt.claim or mt.next_try > now:
+            # A head that a control reply has overtaken is made ready again when that is gone, and may be here twice.
+            if not waiting or waiting[0] is not mt or mt.claim or mt.next_try > now or mt.id in taken:
                 queue.ready.popleft()
                 continue
             if mt.parts > room and (heads or queue.in_air):
@@ -202,6 +204,7 @@ class Outbox:
             queue.loaded -= 1
             room -= mt.parts
             heads.append(mt)
+            taken.add(mt.id)
         return heads
 
     def leave(self, mt: Mt, now: float) -> None:
@@ -217,8 +220,18 @@ class Outbox:
         was_head = waiting[0] is mt
         if mt in waiting:
             waiting.remove(mt)
-        if was_head and not waiting[0].claim and waiting[0].next_try <= now:
-            self._make_ready(self.links[waiting[0].link], waiting[0])
+        head = waiting[0]
+        if was_head and not head.claim:
+            if head.next_try <= now:
+                self._make_ready(self.links[head.link], head)
+            else:
+                heapq.heappush(self._retries, (head.next_try, head.id, head))
+
+    def settle(self, mt: Mt, now: float) -> None:
+        """Take out a message that waits: a late answer or a receipt has said what became of it."""
+        if any(waiting is mt for waiting in self._pairs.get(pair_of(mt), ())):
+            self.links[mt.link].loaded -= 1
+            self.leave(mt, now)
 
     def retry(self, mt: Mt, at: float) -> None:
         """Keep a message as the head of its pair and try it again at this time."""
@@ -236,10 +249,21 @@ class Outbox:
             if waiting and waiting[0] is mt and not mt.claim:
                 self.links[mt.link].ready.append(mt)
 
-    def next_due(self, now: float) -> float:
-        """Return when something could be claimed that cannot be now: a retry, or a token of a rate; inf if nothing."""
+    def next_due(self, now: float, *, claiming: bool = True) -> float:
+        """Return when something can be done that cannot be now: a retry, a token of a rate, a page; inf if nothing.
+
+        Args:
+            now: Seconds since the epoch.
+            claiming: Whether a turn would claim anything.
+        """
         due = self._retries[0][0] if self._retries else float("inf")
         for queue in self.links.values():
-            if queue.ready and queue.capacity > queue.in_air and queue.bucket is not None:
-                due = min(due, queue.bucket.next_at(now))
+            if queue.loaded < PAGE and queue.unloaded != [None, None, None]:
+                return now
+            if queue.ready and claiming and queue.bucket is not None:
+                room = queue.capacity - queue.in_air
+                if room >= queue.ready[0].parts or (room > 0 and queue.in_air == 0):
+                    # Where there is a token already, the first message needs more of them.
+                    at = queue.bucket.next_at(now)
+                    due = min(due, at if at > now else now + 1 / queue.bucket.rate)
         return due

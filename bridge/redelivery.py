@@ -58,12 +58,23 @@ class Redelivery:
         """
         if any(cut.which == which for cut in self._cuts):
             return
-        expected: dict[int, list[int]] = {}
-        for mo in mos:
-            for key in keys_of(mo):
-                expected.setdefault(hash(key), []).append(mo.id)
-        if expected:
-            self._cuts.append(_Cut(which, expected))
+        self._cuts.append(_Cut(which, {}))
+        self.also(which, mos)
+
+    def also(self, which: tuple[str, float], mos: Iterable[Mo]) -> None:
+        """Add what the connection brought last: texts that are taken by the very turn that learns of its end.
+
+        Args:
+            which: As for connection_ended().
+            mos: Those that may be known already are not added twice.
+        """
+        for cut in self._cuts:
+            if cut.which == which:
+                for mo in mos:
+                    for key in keys_of(mo):
+                        ids = cut.expected.setdefault(hash(key), [])
+                        if mo.id not in ids:
+                            ids.append(mo.id)
 
     def bound(self, now: float) -> None:
         """Start the window: the carrier has a session again."""
@@ -84,3 +95,8 @@ class Redelivery:
             if ids and mo_id in ids:
                 ids.remove(mo_id)
                 return
+
+    def not_absorbed(self, key: MoKey, mo_id: int) -> None:
+        """Take absorbed() back: the turn was not committed, so the MO will come once more."""
+        if self._cuts:
+            self._cuts[0].expected.setdefault(hash(key), []).append(mo_id)

@@ -23,6 +23,7 @@ from bridge.delivery import (
     accept,
     apply_receipt,
     finish,
+    judge,
     name_part,
     part_answered,
     part_in_doubt,
@@ -48,7 +49,7 @@ from bridge.store import Changes, Parked, Position
 from smppcore import constants
 from smppcore.errors import LocalProtocolError, ResponseTimeout
 from smppcore.pdu import DeliverSM, DeliverSMResp, SubmitSMResp, response_to
-from smppcore.receipt import normalise_id, parse_receipt
+from smppcore.receipt import STATE_OUTCOME, normalise_id, parse_receipt
 from smppcore.text import decode_text, encode_message
 from smppcore.udh import Concatenation, concatenation_from_sar
 from smppcore.udh import parse as parse_udh
@@ -96,6 +97,10 @@ class TurnWork:
         self._contexts: dict[ContactKey, Conversation | None] = {}
         self._replies: list[tuple[Mt, Encoded]] = []
         self._pending_mos: dict[int, Mo] = {}
+        self._redelivered: dict[int, Mo] = {}
+        self._absorbed: list[tuple[str, MoKey, int]] = []
+        self._lost: list[SessionLost] = []
+        self._parked: dict[IdKey, Parked] = {}
         self._any_parked = store.parked_count() > 0
         self._early: list[tuple[int, Parked]] = []
 
@@ -131,15 +136,32 @@ class TurnWork:
         for arrival in arrivals:
             self._arrived(arrival)
         self._overdue_assemblies()
+        for loss in self._lost:
+            self._expect_again(loss)
         if self._texts:
             self._decide_all()
         if self._receipts:
             self._match_receipts()
         self._forget_parked()
+        for queue in self.outbox.links.values():
+            # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
+            self._load_page(queue)
         self._schedule_replies()
         self._refill()
         self._commit()
         return self.effects
+
+    def undo(self, events: Iterable[Event]) -> None:
+        """Nothing was committed: make these events fit to be given once more, and what was absorbed to come again."""
+        for event in events:
+            if isinstance(event, Outcomes):
+                for outcome in event.outcomes:
+                    context = outcome.request.context
+                    if isinstance(context, tuple) and not outcome.late:
+                        flight, part = context
+                        flight.open |= 1 << part
+        for group, key, mo_id in self._absorbed:
+            self.engine.redelivery[group].not_absorbed(key, mo_id)
 
     # ---------------------------------------------------------------- small things
 
@@ -167,12 +189,20 @@ class TurnWork:
             engine.redelivery[config.group].connection_ended(
                 (event.link, event.time), self.store.recent_mos(links, since, 1_000_000)
             )
+            self._lost.append(event)
         elif isinstance(event, SessionBound):
             engine.redelivery[self.outbox.links[event.link].config.group].bound(event.time)
         elif isinstance(event, LinkChanged):
             row = event.row
             self.changes.links.append(row)
             self.changes.log.append(("link", row.name, row.state, row.detail))
+
+    def _expect_again(self, loss: SessionLost) -> None:
+        """What this turn takes may not have been answered when the connection ended: it is not in the store yet."""
+        group = self.outbox.links[loss.link].config.group
+        links = self.engine.group_links[group]
+        mos = [mo for mo in (*self.changes.new_mos, *self.changes.mos) if mo.link in links and mo.time <= loss.time]
+        self.engine.redelivery[group].also((loss.link, loss.time), mos)
 
     # ---------------------------------------------------------------- what became of our submit_sm's
 
@@ -211,7 +241,8 @@ class TurnWork:
             self._name_part(queue, flight.mt, part, message_id)
             self.changes.log.append(("submit", flight.mt.id, part, 0, message_id))
         else:
-            part_answered(flight, part, status or constants.ESME_RSYSERR, "")
+            status = status or constants.ESME_RSYSERR  # an answer of another type says nothing of the message
+            part_answered(flight, part, status, "")
             self.changes.log.append(("submit", flight.mt.id, part, status, ""))
             self._count(flight.mt.link, "submit." + constants.status_name(status))
 
@@ -234,9 +265,7 @@ class TurnWork:
     def _apply_early(self, mt: Mt) -> None:
         """Apply receipts that came before their response, once the response itself was."""
         for part, parked in self._early:
-            self.changes.log.append(("receipt", mt.id, part, parked.state, parked.error))
-            if apply_receipt(mt, part, parked.state, parked.error, self.now) and mt.state in FINAL_STATES:
-                self._count(mt.link, "mt." + mt.state)
+            self._receipt(mt, part, parked.state, parked.error)
         self._early.clear()
 
     def _landed(self, queue: LinkQueue, flight: Flight) -> None:
@@ -245,14 +274,17 @@ class TurnWork:
         self.landed.append(flight)
         queue.in_air -= flight.claimed
         retry = queue.config.retry
-        if flight.fate == ACCEPTED:
+        if judge(mt, now):
+            # A receipt for another part was faster than the last answer: nothing of it needs to be sent again.
+            self._leave(flight)
+        elif flight.fate == ACCEPTED:
             accept(mt, now)
             self._leave(flight)
         elif flight.fate == FAILED:
             finish(mt, "failed", now)
             self._leave(flight)
         elif flight.fate == RETRY:
-            if now - mt.created > retry.max_age:
+            if now - mt.created > queue.config.max_age:
                 finish(mt, "failed", now, "too_old")
                 self._leave(flight)
             else:
@@ -281,6 +313,8 @@ class TurnWork:
         mt.claim = mt.next_try = 0.0
         if policy == "fail":
             finish(mt, "failed", self.now, "in_doubt")
+            if flight is None:
+                self._count(mt.link, "mt.failed")
         if flight is not None:
             self._leave(flight)
 
@@ -311,7 +345,9 @@ class TurnWork:
                 row.in_doubt = False
                 accept(row, self.now)
                 self.changes.unqueued.append(row)
-                self.outbox.leave(row, self.now)
+                self.outbox.settle(row, self.now)
+                if judge(row, self.now):
+                    self._count(row.link, "mt." + row.state)
         self._apply_early(row)
         self.changes.mts[row.id] = row
 
@@ -441,11 +477,15 @@ class TurnWork:
         """Absorb a message that the carrier delivers again (invariant 9)."""
         redelivery = self.engine.redelivery[group]
         for mo_id in redelivery.candidates(key, self.now):
-            mo = self.store.mos([mo_id])[0]
+            known = self._pending_mos.get(mo_id) or self._redelivered.get(mo_id)
+            mo = known or self.store.mos([mo_id])[0]
             if mo is not None and key in keys_of(mo):
                 redelivery.absorbed(key, mo_id)
+                self._absorbed.append((group, key, mo_id))
                 mo.redelivered += 1
-                self.changes.mos.append(mo)
+                if known is None:
+                    self._redelivered[mo_id] = mo
+                    self.changes.mos.append(mo)
                 self.changes.log.append(("again", mo.id))
                 return True
         return False
@@ -487,11 +527,13 @@ class TurnWork:
         """Return the row of a message that lacks parts; it is written with this turn."""
         mo = self._pending_mos.get(assembly.mo)
         if mo is None:
-            mo = self.store.mos([assembly.mo])[0]
+            mo = self._redelivered.get(assembly.mo)
             if mo is None:
-                raise RuntimeError(f"the store lacks the row {assembly.mo} of a long message")
+                mo = self.store.mos([assembly.mo])[0]
+                if mo is None:
+                    raise RuntimeError(f"the store lacks the row {assembly.mo} of a long message")
+                self.changes.mos.append(mo)
             self._pending_mos[mo.id] = mo
-            self.changes.mos.append(mo)
         return mo
 
     def _join(self, name: AssemblyKey, assembly: Assembly, queue: LinkQueue, *, partial: bool) -> None:
@@ -510,7 +552,7 @@ class TurnWork:
             (name, assembly)
             for name, assembly in self.engine.assemblies.items()
             if assembly.link in self.outbox.links
-            and self.now - assembly.started > self.outbox.links[assembly.link].config.assemble_timeout
+            and self.now >= assembly.started + self.outbox.links[assembly.link].config.assemble_timeout
         ]
         for name, assembly in overdue:
             self._count(assembly.link, "mo.partial")
@@ -532,6 +574,7 @@ class TurnWork:
             mo.rules_version = version
             try:
                 decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
+                replies = [encode_message(reply.text, default_alphabet=queue.alphabet) for reply in decision.replies]
             except Exception as exc:  # one text that the rules fail on must not take the others with it
                 mo.outcome = "rejected"
                 mo.detail = f"{type(exc).__name__}: {exc}"
@@ -553,9 +596,8 @@ class TurnWork:
                 mo.detail = f"{mo.detail}: {decision.detail}" if mo.detail else decision.detail
             reply_ids: list[int] = []
             self.changes.log.append(("mo", mo.id, reply_ids))
-            for reply in decision.replies:
+            for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self.next_id)
-                encoded = encode_message(reply.text, default_alphabet=queue.alphabet)
                 self._replies.append(
                     (
                         Mt(
@@ -598,11 +640,21 @@ class TurnWork:
                 self._park(link, key, receipt)
                 continue
             row = rows.get(place[0]) or loaded.get(place[0])
-            self.changes.log.append(("receipt", place[0], place[1], receipt.state, receipt.error))
-            if row is not None and apply_receipt(row, place[1], receipt.state, receipt.error, self.now):
+            if row is not None and self._receipt(row, place[1], _state_of(receipt), receipt.error):
                 rows[row.id] = row
-                if row.state in FINAL_STATES:
-                    self._count(link, "mt." + row.state)
+
+    def _receipt(self, mt: Mt, part: int, state: int, error: str) -> bool:
+        """Apply one receipt; return whether it changed anything."""
+        self.changes.log.append(("receipt", mt.id, part, state, error))
+        waited = mt.state == "sent" and not mt.claim
+        if not apply_receipt(mt, part, state, error, self.now):
+            return False
+        if mt.state in FINAL_STATES:
+            self._count(mt.link, "mt." + mt.state)
+            if waited:
+                self.changes.unqueued.append(mt)
+                self.outbox.settle(mt, self.now)
+        return True
 
     def _park(self, link: str, key: IdKey, receipt: Receipt) -> None:
         """Keep a receipt whose message is not known: its submit_sm_resp may be on the way."""
@@ -610,7 +662,11 @@ class TurnWork:
             self._count(link, "receipt.unreadable")
             return
         self._count(link, "receipt.parked")
-        self.changes.parked.append(Parked(key[0], key[1], receipt.state, receipt.error, self.now))
+        earlier = self._parked.get(key) or (self.store.parked([key])[0] if self._any_parked else None)
+        if earlier is not None and STATE_OUTCOME.get(earlier.state) is not None:
+            return  # nothing that comes after a final receipt counts
+        parked = self._parked[key] = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now)
+        self.changes.parked.append(parked)
 
     def _forget_parked(self) -> None:
         engine = self.engine
@@ -618,8 +674,10 @@ class TurnWork:
             return
         engine.parked_check = self.now + PARKED_CHECK
         for parked in self.store.expired_parked(self.now - PARKED_TTL, 1000):
-            self.changes.unparked.append((parked.group, parked.message_id))
-            self._count("", "receipt.unmatched")
+            key = parked.group, parked.message_id
+            if key not in self._parked:
+                self.changes.unparked.append(key)
+                self._count("", "receipt.unmatched")
 
     # ---------------------------------------------------------------- the outbox
 
@@ -652,7 +710,6 @@ class TurnWork:
             # From 95% on only what settles open work is written: no new claims.
             return
         for queue in outbox.links.values():
-            self._load_page(queue)
             while True:
                 heads = outbox.candidates(queue, now)
                 if not heads:
@@ -681,9 +738,10 @@ class TurnWork:
                 continue
             rows = self.store.queued(queue.config.name, kind, after, PAGE)
             queue.unloaded[kind] = rows[-1].id if len(rows) == PAGE else None
+            gone = {mt.id for mt in self.changes.unqueued}
             for row in rows:
                 mt = self.outbox.find(row)
-                if mt is not row:
+                if mt is not row or row.id in gone:
                     continue
                 if row.claim:
                     # Claimed before the process was started anew, and nobody knows what became of it.
@@ -723,6 +781,13 @@ class TurnWork:
             next(iter(engine.births), self.first_id),
         )
         self.store.commit(changes)
+
+
+def _state_of(receipt: Receipt) -> int:
+    """Return the message_state of a receipt; an intermediate notification closes nothing, whatever it says."""
+    if receipt.intermediate and STATE_OUTCOME[receipt.state] is not None:
+        return constants.STATE_ENROUTE
+    return receipt.state
 
 
 def _addressing(pdu: Pdu) -> bytes:
