@@ -19,25 +19,13 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
-from driver import (
-    Bridge,
-    BridgeEnded,
-    Check,
-    Driver,
-    Site,
-    deny,
-    expected_state,
-    message_state,
-    none_of,
-    print_checks,
-    running,
-    serving,
-)
+from driver import Driver, deny, expected_state, message_state, serving
+from process import Bridge, BridgeEnded, Check, Site, none_of, print_checks, running
 
 from bridge.store.lmdb import LmdbReader
 
@@ -156,7 +144,7 @@ async def settle(bridge: Bridge, driver: Driver, may_lack: set[int]) -> None:
         return (
             driver.bound > 0
             and trio.current_time() - driver.last_news > QUIET
-            and driver.open() == 0
+            and driver.totals.open == 0
             and all(text.token in may_lack for text in driver.unanswered())
         )
 
@@ -178,18 +166,18 @@ async def crash(options: argparse.Namespace, folder: Path) -> tuple[Driver, list
         driver.sending = True
         for number in range(1, options.kills + 1):
             aim = choose(rng)
-            before = driver.counts()
+            before = replace(driver.totals)
             lived = await one_life(site, driver, aim)
             driver.life = number
             while driver.bound:  # noqa: ASYNC110  octets that were on the way are still read
                 await trio.sleep(0.001)
-            after = driver.counts()
+            after = driver.totals
             kill = Kill(
                 number,
                 str(aim),
                 lived,
-                after["acknowledged"] - before["acknowledged"],
-                after["taken"] - before["taken"],
+                after.acknowledged - before.acknowledged,
+                after.taken - before.taken,
             )
             kill.claimed = await trio.to_thread.run_sync(open_claims, site.data_dir)
             kills.append(kill)
@@ -326,18 +314,18 @@ def wrong_ids(driver: Driver, replies: dict[int, list[Row]]) -> list[int]:
 def report(driver: Driver, kills: Sequence[Kill], rows: Sequence[Row], *, hold: bool) -> None:
     """Print what the run was about."""
     texts = driver.texts.values()
-    counts = driver.counts()
+    totals = driver.totals
     again = doubled(list(texts))
     states = Counter(str(row["state"]) for row in rows if row["kind"] == "mt")
     moments = Counter(kill.moment.split()[0] for kill in kills)
     print(f"\n{len(kills)} kills: " + ", ".join(f"{n} × {how}" for how, n in moments.most_common()))
     print(
-        f"{counts['texts']} texts in {counts['deliveries']} deliver_sm's, {counts['acknowledged']} acknowledged;"
+        f"{totals.texts} texts in {totals.deliveries} deliver_sm's, {totals.acknowledged} acknowledged;"
         f" {sum(t.sent > 1 for t in texts)} delivered again,"
         f" {sum(t.sent > 1 and len(t.taken) > 1 for t in texts)} of these answered twice"
     )
     print(
-        f"{counts['submits']} submit_sm's, {counts['taken']} taken, {len(again)} of them for a text that had its reply;"
+        f"{totals.submits} submit_sm's, {totals.taken} taken, {len(again)} of them for a text that had its reply;"
         f" taken but not answered before the kill: {sum(not r.answered for t in texts for r in t.taken)}"
     )
     in_doubt = [row for row in rows if row["kind"] == "mt" and row["in_doubt"]]

@@ -8,29 +8,24 @@ Rules:
 
 - Every text has a token of seven digits, a subscriber of its own and a body of its own; the reply repeats the token.
 - The books are kept from what passed on the wire; nothing is ever read from the bridge's store here.
-- Loopback only. Processes are started by `Bridge` and ended by it, by their own id.
+- Loopback only.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from smppcore import constants as c
 from smppcore.events import Event, Outcome, SessionConfig
-from smppcore.pdu import DeliverSM, EnquireLink, Pdu, SubmitSM, SubmitSMResp, response_to
+from smppcore.pdu import DeliverSM, Pdu, SubmitSM, SubmitSMResp, response_to
 from smppcore.receipt import STATE_OUTCOME, format_receipt, receipt_tlvs
 from smppcore.smsc import SmscConfig, SmscServer
 
@@ -41,63 +36,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 SERVICE_NUMBER = b"12345"
-SMPPBRIDGE = Path(sys.executable).with_name("smppbridge")
 TICK = 0.005
 """Seconds between two looks at what is due."""
 AGAIN_AFTER = 0.3
 """Seconds until a delivery that was refused is tried again."""
+ENQUIRE = 0.2
+"""Seconds of silence after which a session is asked whether it is there."""
 
 _TOKEN = re.compile(rb"(?<!\d)\d{7}(?!\d)")
-
-RULES = """\
-version = "driver.1"
-
-[brand.acme]
-country = "US"
-name = "Acme"
-languages = ["en"]
-numbers = ["12345"]
-help_contact = "help@acme.example"
-
-[[pattern]]
-name = "balance"
-regex = '(?i)^balance (?P<token>\\d{7})\\b'
-reply = "balance"
-
-[template.balance]
-en = "OK {token}: {brand} has your balance, thank you"
-
-[template.fallback]
-en = "Sorry?"
-
-[conversation]
-idle_close = "24h"
-unmatched = { first = "fallback", second = "escalate" }
-"""
-
-CONFIG = """\
-[bridge]
-data_dir = "{data_dir}"
-rules = ["rules.toml"]
-
-[store]
-sync = "commit"
-max_size = "{max_size}"
-
-[http]
-listen = "127.0.0.1:0"
-
-[[link]]
-name = "carrier"
-port = {port}
-system_id = "bridge"
-password = "secret"
-window = {window}
-binds = {binds}
-reconnect = {{ initial = "100ms", max = "500ms" }}
-retry = {{ initial = "200ms", max = "1s" }}
-in_doubt = {{ reply = "{in_doubt}", started = "hold" }}
-"""
 
 
 @dataclass(slots=True)
@@ -109,8 +55,6 @@ class Taken:
     """How many kills came before it."""
     answered: bool = False
     """Its submit_sm_resp was handed to a connection that was up."""
-    receipts: int = 0
-    """How often its receipt was sent."""
     settled: bool = False
     """Its receipt was acknowledged."""
 
@@ -132,6 +76,28 @@ class Text:
     denied: int = 0
     """How many of them got a permanent error."""
     taken: list[Taken] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over the books, kept as they grow."""
+
+    texts: int = 0
+    deliveries: int = 0
+    """deliver_sm's with a text."""
+    acknowledged: int = 0
+    """Texts with at least one deliver_sm_resp of status 0."""
+    submits: int = 0
+    taken: int = 0
+    reports: int = 0
+    """Replies that were taken and get a receipt."""
+    settled: int = 0
+    """Of these, those whose receipt was acknowledged."""
+
+    @property
+    def open(self) -> int:
+        """Texts and receipts that have not been acknowledged."""
+        return self.texts - self.acknowledged + self.reports - self.settled
 
 
 def deny(token: int) -> bool:
@@ -177,11 +143,16 @@ class Driver:
 
     def __init__(self, *, window: int, rate: float, answer_delay: float = 0.008, receipt_delay: float = 0.05) -> None:
         self.server = SmscServer(
-            SmscConfig(session=SessionConfig(window=window, receive_window=10_000, response_timeout=60.0)),
+            SmscConfig(
+                session=SessionConfig(
+                    window=window, receive_window=10_000, response_timeout=60.0, enquire_link_interval=ENQUIRE
+                )
+            ),
             lambda _bind, _peer: c.ESME_ROK,
             self,
         )
         self.texts: dict[int, Text] = {}
+        self.totals = Totals()
         self.life = 0
         """How many kills there have been."""
         self.sending = False
@@ -190,6 +161,8 @@ class Driver:
         """Whether submit_sm's are answered; what is withheld goes out when this is set again."""
         self.reporting = True
         """Whether receipts are sent."""
+        self.silent = False
+        """Whether nothing at all is delivered; then each session asks with enquire_link, every ENQUIRE seconds."""
         self.watch: Callable[[str], None] = lambda _what: None
         """Called at each "acknowledged", "submit" and "receipt" (acknowledged)."""
         self.strays: list[bytes] = []
@@ -218,37 +191,14 @@ class Driver:
         """How many sessions are bound."""
         return len(self._links)
 
-    def counts(self) -> dict[str, int]:
-        """Totals of the books."""
-        texts = self.texts.values()
-        return {
-            "texts": len(self.texts),
-            "deliveries": sum(t.sent for t in texts),
-            "acknowledged": sum(t.acknowledged for t in texts),
-            "submits": sum(t.submits for t in texts),
-            "taken": sum(len(t.taken) for t in texts),
-        }
-
     def unanswered(self) -> Iterator[Text]:
         """Yield the texts that have neither a reply that was taken nor one that was refused for good."""
         return (t for t in self.texts.values() if not t.taken and not t.denied)
 
-    def open(self) -> int:
-        """Return how many deliveries have not been acknowledged: texts and receipts."""
-        texts = sum(not t.acknowledged for t in self.texts.values())
-        reported = (t for t in self.texts.values() if message_state(t.token) is not None)
-        return texts + sum(not reply.settled for t in reported for reply in t.taken)
-
-    async def ask(self) -> float:
-        """Send an enquire_link on every session; return the longest wait for an answer in seconds.
-
-        Raises:
-            SmppError: There was no answer.
-        """
-        began = trio.current_time()
-        for link in list(self._links):
-            await link.request(EnquireLink())
-        return trio.current_time() - began
+    @property
+    def asked(self) -> int:
+        """How many enquire_link's were sent on the sessions bound now; each waits for the answer to the one before."""
+        return sum(link.session.counters.enquire_links_out for link in self._links)
 
     async def tick(self) -> None:
         """Hand out what is due, until cancelled."""
@@ -293,7 +243,7 @@ class Driver:
     def take_requests(self, link: Link, room: int) -> Sequence[Pdu]:
         """Give what was not acknowledged first, then receipts that are due, then new texts."""
         pdus: list[Pdu] = []
-        if not link.session.can_send:
+        if self.silent or not link.session.can_send:
             return pdus
         while self._again and len(pdus) < room:
             pdus.append(self._text(self._again.popleft()))
@@ -304,6 +254,7 @@ class Driver:
         while self.sending and self._budget >= 1.0 and len(pdus) < room:
             self._budget -= 1.0
             text = self.texts[self._next] = Text(self._next)
+            self.totals.texts += 1
             self._next += 1
             pdus.append(self._text(text))
         return pdus
@@ -315,6 +266,7 @@ class Driver:
 
     def _text(self, text: Text) -> DeliverSM:
         text.sent += 1
+        self.totals.deliveries += 1
         return DeliverSM(
             b"",
             1,
@@ -329,7 +281,6 @@ class Driver:
 
     def _receipt(self, text: Text, reply: Taken) -> DeliverSM:
         state = message_state(text.token) or c.STATE_UNKNOWN
-        reply.receipts += 1
         now = time.time()
         return DeliverSM(
             b"",
@@ -355,9 +306,11 @@ class Driver:
         status = outcome.response.command_status if outcome.response is not None else None
         if status == c.ESME_ROK:
             if reply is None:
+                self.totals.acknowledged += not text.acknowledged
                 text.acknowledged = True
                 self.watch("acknowledged")
             else:
+                self.totals.settled += not reply.settled
                 reply.settled = True
                 self.watch("receipt")
             return
@@ -389,6 +342,7 @@ class Driver:
             self.strays.append(bytes(pdu.short_message))
             link.respond([response_to(pdu, c.ESME_RSYSERR)])
             return
+        self.totals.submits += 1
         text.submits += 1
         text.unasked += not text.acknowledged
         due = now + self._answer_delay
@@ -401,9 +355,11 @@ class Driver:
             self._ids += 1
             reply = Taken(f"{self._ids:X}", self.life)
             text.taken.append(reply)
+            self.totals.taken += 1
             response = SubmitSMResp(reply.message_id.encode(), sequence_number=pdu.sequence_number)
             self._answers.append((due, link, response, reply))
             if message_state(text.token) is not None:
+                self.totals.reports += 1
                 self._report(text, reply, now if early(text.token) else now + self._receipt_delay)
         self.watch("submit")
 
@@ -419,122 +375,6 @@ class Driver:
             link.respond(responses)
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A folder with a configuration and rules, for one bridge."""
-
-    folder: Path
-    data_dir: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration file."""
-        return self.folder / "bridge.toml"
-
-    @property
-    def log(self) -> Path:
-        """What the bridge says, all lives one after the other."""
-        return self.folder / "bridge.log"
-
-    def write(
-        self, port: int, *, window: int, binds: int = 1, in_doubt: str = "resend", max_size: str = "8GiB"
-    ) -> None:
-        """Write configuration and rules for a bridge of the driver on this port."""
-        text = CONFIG.format(
-            data_dir=self.data_dir, port=port, window=window, binds=binds, in_doubt=in_doubt, max_size=max_size
-        )
-        self.config.write_text(text, encoding="utf-8")
-        (self.folder / "rules.toml").write_text(RULES, encoding="utf-8")
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of smppbridge on this site to its end."""
-        return subprocess.run(
-            [SMPPBRIDGE, *arguments, "-c", self.config], capture_output=True, text=True, check=False, timeout=120
-        )
-
-    def messages(self) -> list[dict[str, object]]:
-        """Return the rows of `smppbridge export messages`.
-
-        Raises:
-            RuntimeError: The command failed.
-        """
-        done = self.command("export", "messages", "--format", "jsonl")
-        if done.returncode:
-            raise RuntimeError(f"export messages ended with {done.returncode}: {done.stderr.strip()}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def said(self, lines: int = 12) -> str:
-        """Return the end of the bridge's log."""
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
-
-
-class BridgeEnded(Exception):
-    """The bridge ended by itself."""
-
-
-class Bridge:
-    """One life of a bridge: a process of its own.
-
-    Resource handling: start with `running`, which kills what is left on every way out.
-    """
-
-    def __init__(self, process: trio.Process) -> None:
-        self.process = process
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self.process.poll() is None
-
-    def kill(self) -> None:
-        """SIGKILL, at once."""
-        if self.alive:
-            self.process.kill()
-
-    async def stop(self, seconds: float = 30.0) -> int:
-        """SIGTERM; return the exit status.
-
-        Raises:
-            BridgeEnded: It did not end within the time.
-        """
-        self.process.send_signal(signal.SIGTERM)
-        with trio.move_on_after(seconds):
-            return await self.process.wait()
-        raise BridgeEnded(f"SIGTERM did not end the bridge within {seconds:g} s")
-
-    async def until(self, what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Wait for a condition while the bridge runs.
-
-        Raises:
-            BridgeEnded: The process ended before, or the time was up.
-        """
-        deadline = trio.current_time() + seconds
-        while not condition():
-            if not self.alive:
-                raise BridgeEnded(f"the bridge ended with status {self.process.returncode} before: {what}")
-            if trio.current_time() > deadline:
-                raise BridgeEnded(f"in vain for {seconds:g} s: {what}")
-            await trio.sleep(TICK)
-
-
-@asynccontextmanager
-async def running(site: Site) -> AsyncIterator[Bridge]:
-    """Start a bridge; what is left of it at the end is killed."""
-    with site.log.open("ab") as log:
-        process = await trio.lowlevel.open_process(
-            [SMPPBRIDGE, "run", "-c", site.config], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
-    bridge = Bridge(process)
-    try:
-        yield bridge
-    finally:
-        with trio.CancelScope(shield=True):
-            bridge.kill()
-            await process.wait()
-
-
 @asynccontextmanager
 async def serving(driver: Driver) -> AsyncIterator[int]:
     """Run a driver on a port of loopback that the system chooses; yield the port."""
@@ -543,31 +383,3 @@ async def serving(driver: Driver) -> AsyncIterator[int]:
         nursery.start_soon(driver.tick)
         yield port
         nursery.cancel_scope.cancel()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of a verdict."""
-
-    what: str
-    found: int | str
-    wanted: str
-    good: bool
-    examples: tuple[object, ...] = ()
-
-
-def print_checks(title: str, checks: Sequence[Check]) -> bool:
-    """Print a verdict as a table; return whether all is well."""
-    print(f"\n{title}")
-    width = max(len(check.what) for check in checks)
-    for check in checks:
-        mark = "ok  " if check.good else "FAIL"
-        print(f"  {mark} {check.what:<{width}}  {check.found!s:>9}   {check.wanted}")
-        if check.examples and not check.good:
-            print(f"       e.g. {', '.join(map(str, check.examples[:5]))}")
-    return all(check.good for check in checks)
-
-
-def none_of(what: str, examples: Sequence[object]) -> Check:
-    """A check that there is none of something."""
-    return Check(what, len(examples), "0", not examples, tuple(examples[:5]))
