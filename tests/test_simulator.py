@@ -15,7 +15,7 @@ import trio.testing
 from smppcore import constants as c
 from smppcore import udh
 from smppcore.errors import LinkClosed, LocalProtocolError
-from smppcore.events import Event, Outcome, SessionConfig
+from smppcore.events import SessionConfig
 from smppcore.link import Link
 from smppcore.pdu import (
     BindReceiver,
@@ -26,7 +26,6 @@ from smppcore.pdu import (
     CancelBroadcastSM,
     CancelSM,
     DataSM,
-    DeliverSM,
     DistributionList,
     Pdu,
     QuerySM,
@@ -47,9 +46,10 @@ from smppcore.testbed.simulator import Happening, Simulator
 from smppcore.testbed.subscriber import NoReply
 from smppcore.testbed.tally import MoRecord, ReceiptDone, Reply
 from smppcore.text import encode_message
+from tests.esme import Esme, accept
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator
 
     from trio.testing import MockClock
 
@@ -57,71 +57,6 @@ NOW = 1_800_000_000.0
 PLAIN = SimulatorConfig()
 VERSION_50 = SessionConfig(system_id=b"simulator", interface_version=c.VERSION_50)
 SUBSCRIBER, SERVICE = "255700000001", "12345"
-
-
-def accept(_pdu: DeliverSM) -> int | None:
-    return c.ESME_ROK
-
-
-class Esme:
-    """A bound ESME: `judge` gives the status to answer each deliver_sm with, None for no answer."""
-
-    def __init__(self, judge: Callable[[DeliverSM], int | None] = accept) -> None:
-        self.judge = judge
-        self.received: list[DeliverSM] = []
-        self.outcomes: list[Outcome] = []
-        self.order: list[str] = []
-        self.closed = ""
-        self.link: Link | None = None
-        self._requests: list[Pdu] = []
-        self._news = trio.Event()
-
-    # LinkHandler
-
-    def on_bound(self, link: Link) -> None:
-        self.link = link
-
-    def on_events(self, link: Link, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, DeliverSM):
-                self.received.append(event)
-                self.order.append("receipt" if event.esm_class & c.ESM_TYPE_MASK else "mo")
-                status = self.judge(event)
-                if status is not None:
-                    link.respond([response_to(event, status)])
-            elif isinstance(event, Outcome):
-                self.outcomes.append(event)
-                self.order.append("response" if event.response else "lost")
-        self._news.set()
-
-    def take_requests(self, link: Link, room: int) -> Sequence[Pdu]:
-        requests, self._requests = self._requests[:room], self._requests[room:]
-        return requests
-
-    def on_closed(self, link: Link, reason: str) -> None:
-        self.closed = reason
-        self._news.set()
-
-    # for tests
-
-    def send(self, *requests: Pdu) -> None:
-        assert self.link is not None
-        self._requests += requests
-        self.link.wake()
-
-    async def until(self, true: Callable[[], object]) -> None:
-        with trio.fail_after(1000):
-            while not true():
-                self._news = trio.Event()
-                await self._news.wait()
-
-    @property
-    def texts(self) -> list[bytes]:
-        return [pdu.short_message for pdu in self.received if not pdu.esm_class & c.ESM_TYPE_MASK]
-
-    @property
-    def receipts(self) -> list[DeliverSM]:
-        return [pdu for pdu in self.received if pdu.esm_class & c.ESM_TYPE_MASK]
 
 
 class World:
@@ -365,7 +300,7 @@ async def test_texts_come_at_a_rate(autojump_clock: MockClock) -> None:
         await w.simulator.generate(Traffic(rate=10, count=21, text="T {n} {from}", subscribers=2))
         assert trio.current_time() - started == pytest.approx(2.0, abs=0.1)
         await w.simulator.settled()
-        assert esme.texts[:3] == [b"T 0000000 255700000000", b"T 0000001 255700000001", b"T 0000002 255700000000"]
+        assert esme.texts[:3] == [b"T 0000000 12025550000", b"T 0000001 12025550001", b"T 0000002 12025550000"]
         assert len(esme.texts) == 21
 
 

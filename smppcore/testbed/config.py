@@ -139,11 +139,11 @@ class Traffic:
     """How many texts; 0 is no end, with a rate."""
     text: str = "HELP"
     """{n} is the text's number, from 0, of seven digits; {from} the subscriber's number."""
-    destination: str = "12345"
+    destination: str = "60606"
     """The service's number."""
     subscribers: int = 1000
     """They take turns."""
-    first_subscriber: int = 255_700_000_000
+    first_subscriber: int = 12_025_550_000
     """The first of their numbers, which are consecutive."""
     account: str = ""
     """The system_id that the texts go to; "" is the first account."""
