@@ -295,7 +295,7 @@ class Link:
             try:
                 if isinstance(self._stream, trio.SSLStream):
                     await self._flushed.wait()
-                    await self._stream.unwrap()
+                    self._stream, _ = await self._stream.unwrap()  # what is left to close is the stream below TLS
                     return
                 while not self._at_end:
                     data = bytes(await self._stream.receive_some(_READ_BYTES))

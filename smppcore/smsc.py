@@ -121,7 +121,9 @@ class SmscServer:
             session.send((outbind,), trio.current_time())
         link = Link(stream, session, self._handler, config.link, peer=peer, before_bound=self._judge)
         if len(self._unbound) >= config.max_unbound:
-            next(iter(self._unbound)).abort("too many connections without a bind")
+            oldest = next(iter(self._unbound))
+            del self._unbound[oldest]
+            oldest.abort("too many connections without a bind")
         self._unbound[link] = None
         self._connections += 1
         try:
@@ -174,11 +176,10 @@ class SmscServer:
                 link.respond((response_to(event, status),))
 
     def _forget(self, link: Link) -> None:
-        if link in self._unbound:
-            del self._unbound[link]
-            return
+        self._unbound.pop(link, None)
         system_id = link.session.system_id
-        links = self.links[system_id]
-        links.remove(link)
-        if not links:
-            del self.links[system_id]
+        links = self.links.get(system_id, [])
+        if link in links:
+            links.remove(link)
+            if not links:
+                del self.links[system_id]
