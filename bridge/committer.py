@@ -61,6 +61,7 @@ def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
         # intervals.
         TokenBucket(rate, max(1.0, rate / 10), now) if rate else None,
         Alphabet[link.charset.upper()],
+        link.max_age,
         fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,
     )
 

@@ -73,14 +73,16 @@ def name_part(mt: Mt, part: int, message_id: str) -> None:
     mt.message_ids = ids
 
 
-def part_answered(flight: Flight, part: int, command_status: int, message_id: str) -> None:
-    """Note the submit_sm_resp of one part."""
+def part_accepted(flight: Flight, part: int, message_id: str) -> None:
+    """Note that the SMSC has taken one part."""
     flight.open &= ~(1 << part)
-    mt = flight.mt
-    if command_status == 0:
-        name_part(mt, part, message_id)
-        return
-    mt.error = constants.status_name(command_status)
+    name_part(flight.mt, part, message_id)
+
+
+def part_failed(flight: Flight, part: int, command_status: int) -> None:
+    """Note that the SMSC has refused one part, for now or for good."""
+    flight.open &= ~(1 << part)
+    flight.mt.error = constants.status_name(command_status)
     if command_status in THROTTLED:
         flight.throttled = True
     _worsen(flight, RETRY if command_status in TEMPORARY else FAILED)

@@ -37,7 +37,7 @@ SERVICE_NUMBER = "60606"
 _PAUSE = 0.35
 """Seconds that a person takes between reading an answer and writing again."""
 _PATIENCE = 20.0
-_CROWD_RATE = 2000.0
+_CROWD_RATE = 1000.0
 """Texts a second."""
 
 _LONG = (

@@ -71,12 +71,12 @@ class Outbound:
                     break
                 flight = self._claims.popleft()
             flight.sent = True
-            now, later = flight.todo[:room], flight.todo[room:]
-            room -= len(now)
-            pdus.extend(self._submit(flight, part) for part in now)
-            flight.todo = later
-            if later:
+            todo = flight.todo
+            if len(todo) > room:
                 self._begun[connection] = flight
+            pdus += [self._submit(flight, part) for part in todo[:room]]
+            flight.todo = todo[room:]
+            room -= len(todo)
         return pdus
 
     def _submit(self, flight: Flight, part: int) -> SubmitSM:

@@ -31,6 +31,9 @@ PAGE = 10_000
 """Queued messages of one link that are held in memory, at most about twice this."""
 
 
+_ALL_LOADED = [None, None, None]
+
+
 @dataclass(slots=True)
 class LinkQueue:
     """What waits for one link."""
@@ -38,6 +41,8 @@ class LinkQueue:
     config: LinkConfig
     bucket: TokenBucket | None
     alphabet: Alphabet
+    max_age: float
+    """Seconds after which a message is too old to be sent."""
     capacity: int = 0
     """window × sessions that can send now; 0 while none is bound."""
     in_air: int = 0
@@ -51,8 +56,7 @@ class LinkQueue:
     """Messages of this link in memory that are not claimed."""
     unloaded: list[int | None] = field(default_factory=lambda: [None, None, None])
     """By class (control, conversation, started): the store has queued messages behind this id that are not in memory;
-    None if all
-    are. Control replies are always in memory."""
+    None if all are. Control replies are always in memory."""
 
     def room(self, now: float) -> int:
         """Return how many parts may be claimed now under window and rate."""
@@ -66,6 +70,17 @@ class LinkQueue:
         room = self.capacity - self.in_air if self.bucket is None else self.room(now)
         return room >= parts or (room > 0 and self.in_air == 0)
 
+    def pages_out(self, mt: Mt) -> bool:
+        """Return whether a new message stays in the store for now, as too many wait already; never a control reply."""
+        if not self.loaded and self.unloaded == _ALL_LOADED:
+            return False
+        kind = class_of(mt)
+        if not kind:
+            return False
+        if self.unloaded[kind] is None and self.loaded >= PAGE:
+            self.unloaded[kind] = mt.id - 1
+        return self.unloaded[kind] is not None
+
     def reply_addressing(self, addressing: bytes) -> bytes:
         """Return the TON and NPI octets of a reply: the MO's, swapped, unless the link sets them."""
         swapped = addressing[2:4] + addressing[0:2]
@@ -77,6 +92,12 @@ class LinkQueue:
 def pair_of(mt: Mt) -> Pair:
     """Return the queue that a message belongs to."""
     return mt.contact, mt.number, not mt.mo
+
+
+def _open_parts(mt: Mt) -> tuple[list[int], int]:
+    """Return the parts still to be sent, and a bit for each."""
+    todo = unaccepted_parts(mt)
+    return todo, sum(1 << part for part in todo)
 
 
 def class_of(mt: Mt) -> int:
@@ -156,7 +177,7 @@ class Outbox:
             queued: Whether the store's queue holds it.
         """
         queue = self.links[mt.link]
-        todo = unaccepted_parts(mt)
+        todo, mask = ([0], 1) if mt.parts == 1 else _open_parts(mt)
         mt.state = "sent"
         mt.attempts += 1
         mt.claim = now
@@ -164,10 +185,9 @@ class Outbox:
         queue.in_air += len(todo)
         if queue.bucket is not None:
             queue.bucket.take(min(len(todo), queue.bucket.available(now)), now)
-        mask = sum([1 << part for part in todo])
-        return Flight(
-            mt, encoded or encode_message(mt.text, default_alphabet=queue.alphabet), todo, mask, len(todo), queued
-        )
+        if encoded is None:
+            encoded = encode_message(mt.text, default_alphabet=queue.alphabet)
+        return Flight(mt, encoded, todo, mask, len(todo), queued)
 
     def find(self, row: Mt) -> Mt:
         """Return the object in memory for a row just loaded; the row itself if there is none."""

@@ -44,6 +44,8 @@ class Redelivery:
     window: float
     """Seconds after the rebind in which a candidate absorbs."""
     _cuts: list[_Cut] = field(default_factory=list)
+    _expires: float = inf
+    """When the first of them does."""
 
     def __bool__(self) -> bool:
         """Return whether anything may come again."""
@@ -80,12 +82,19 @@ class Redelivery:
         """Start the window: the carrier has a session again."""
         for cut in self._cuts:
             cut.expires = min(cut.expires, now + self.window)
+            self._expires = min(self._expires, cut.expires)
 
     def candidates(self, key: MoKey, now: float) -> list[int]:
         """Return the ids of MOs that this one may be, oldest connection first."""
-        self._cuts = [cut for cut in self._cuts if cut.expires > now]
+        if now >= self._expires:
+            self._cuts = [cut for cut in self._cuts if cut.expires > now]
+            self._expires = min((cut.expires for cut in self._cuts), default=inf)
         h = hash(key)
-        return [n for cut in self._cuts for n in cut.expected.get(h, ())]
+        ids: list[int] = []
+        for cut in self._cuts:
+            if h in cut.expected:
+                ids += cut.expected[h]
+        return ids
 
     def absorbed(self, key: MoKey, mo_id: int) -> None:
         """Note that the MO came again: it absorbs no other."""

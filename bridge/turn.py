@@ -25,7 +25,8 @@ from bridge.delivery import (
     finish,
     judge,
     name_part,
-    part_answered,
+    part_accepted,
+    part_failed,
     part_in_doubt,
     part_refused,
     retry_delay,
@@ -41,7 +42,7 @@ from bridge.events import (
     SessionLost,
     Withdrawn,
 )
-from bridge.outbox import PAGE, class_of
+from bridge.outbox import PAGE
 from bridge.records import FINAL_STATES, Conversation, Mo, Mt
 from bridge.redelivery import MoKey, keys_of
 from bridge.rules import Inbound, decide
@@ -235,14 +236,14 @@ class TurnWork:
 
     def _answered(self, queue: LinkQueue, flight: Flight, part: int, response: Pdu) -> None:
         status = response.command_status
-        if status == 0 and isinstance(response, SubmitSMResp):
+        if status == 0 and type(response) is SubmitSMResp:
             message_id = response.message_id.decode("latin-1")
-            part_answered(flight, part, 0, message_id)
+            part_accepted(flight, part, message_id)
             self._name_part(queue, flight.mt, part, message_id)
             self.changes.log.append(("submit", flight.mt.id, part, 0, message_id))
         else:
             status = status or constants.ESME_RSYSERR  # an answer of another type says nothing of the message
-            part_answered(flight, part, status, "")
+            part_failed(flight, part, status)
             self.changes.log.append(("submit", flight.mt.id, part, status, ""))
             self._count(flight.mt.link, "submit." + constants.status_name(status))
 
@@ -254,7 +255,8 @@ class TurnWork:
             )
             return
         config = queue.config
-        key = (config.group, normalise_id(message_id, config.message_id.response))
+        kind = config.message_id.response
+        key = (config.group, message_id if kind == "text" else normalise_id(message_id, kind))
         self.changes.ids.append((key, mt.id, part))
         if self._any_parked:
             parked = self.store.parked([key])[0]
@@ -273,8 +275,7 @@ class TurnWork:
         mt, now = flight.mt, self.now
         self.landed.append(flight)
         queue.in_air -= flight.claimed
-        retry = queue.config.retry
-        if judge(mt, now):
+        if mt.receipts and judge(mt, now):
             # A receipt for another part was faster than the last answer: nothing of it needs to be sent again.
             self._leave(flight)
         elif flight.fate == ACCEPTED:
@@ -284,15 +285,16 @@ class TurnWork:
             finish(mt, "failed", now)
             self._leave(flight)
         elif flight.fate == RETRY:
-            if now - mt.created > queue.config.max_age:
+            if now - mt.created > queue.max_age:
                 finish(mt, "failed", now, "too_old")
                 self._leave(flight)
             else:
+                retry = queue.config.retry
                 delay = retry_delay(mt.attempts, throttled=flight.throttled, initial=retry.initial, maximum=retry.max)
                 self._again(flight, now + delay)
         else:
             self._in_doubt(mt, flight)
-        if mt.state in FINAL_STATES:
+        if mt.state != ACCEPTED and mt.state in FINAL_STATES:
             self._count(mt.link, "mt." + mt.state)
 
     def _in_doubt(self, mt: Mt, flight: Flight | None) -> None:
@@ -403,7 +405,7 @@ class TurnWork:
                 responses.append(DeliverSMResp(sequence_number=pdu.sequence_number))
             else:
                 responses.append(response_to(pdu))
-            if esm_class & _ESM_TYPE in _ESM_RECEIPTS:
+            if esm_class and esm_class & _ESM_TYPE in _ESM_RECEIPTS:
                 receipt = parse_receipt(pdu)  # type: ignore[arg-type]
                 if receipt is not None:
                     self._receipts.append((queue, receipt))
@@ -437,7 +439,7 @@ class TurnWork:
             else:
                 octets = body
             mo = Mo(
-                self._new_id(),
+                self.next_id,
                 event.time,
                 event.link,
                 source,
@@ -453,6 +455,7 @@ class TurnWork:
                 data_coding,
                 _addressing(pdu),
             )
+            self.next_id += 1
             unanswered[key] = mo
             self.changes.new_mos.append(mo)
             self._read(mo, queue, octets, (body,))
@@ -601,7 +604,7 @@ class TurnWork:
                 self._replies.append(
                     (
                         Mt(
-                            self._new_id(),
+                            self.next_id,
                             mo.id,
                             after.id,
                             mo.link,
@@ -619,6 +622,7 @@ class TurnWork:
                         encoded,
                     )
                 )
+                self.next_id += 1
 
     # ---------------------------------------------------------------- receipts
 
@@ -683,22 +687,16 @@ class TurnWork:
 
     def _schedule_replies(self) -> None:
         """Put the replies of this turn in order; those that can go at once are claimed by this very commit."""
-        now, outbox, changes = self.now, self.outbox, self.changes
+        now, outbox, changes, flights = self.now, self.outbox, self.changes, self.effects.flights
         for mt, encoded in self._replies:
             changes.new_mts.append(mt)
-            verdict = may_send(mt, self._contexts[mt.contact, mt.brand], outbox.links[mt.link].config.max_age, now)
+            queue = outbox.links[mt.link]
+            verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.max_age, now)
             if verdict is not None:
                 finish(mt, verdict[0], now, verdict[1])
                 self._count(mt.link, "mt." + mt.state)
-                continue
-            queue = outbox.links[mt.link]
-            kind = class_of(mt)
-            if kind and queue.unloaded[kind] is None and queue.loaded >= PAGE:
-                queue.unloaded[kind] = mt.id - 1
-            if kind and queue.unloaded[kind] is not None:
-                changes.queued.append(mt)
-            elif outbox.add(mt, now):
-                self.effects.flights.append(outbox.claim(mt, now, encoded, queued=False))
+            elif not queue.pages_out(mt) and outbox.add(mt, now):
+                flights.append(outbox.claim(mt, now, encoded, queued=False))
             else:
                 changes.queued.append(mt)
 
@@ -723,7 +721,7 @@ class TurnWork:
     def _send_or_drop(self, queue: LinkQueue, mt: Mt) -> None:
         if mt.id < self.first_id:
             self.changes.mts[mt.id] = mt
-        verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.config.max_age, self.now)
+        verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.max_age, self.now)
         if verdict is None:
             self.effects.flights.append(self.outbox.claim(mt, self.now))
             return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.service import Service
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
-_CROWD = 6000
+_CROWD = 3000
 
 
 @click.command()

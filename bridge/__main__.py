@@ -1,0 +1,5 @@
+"""`python -m bridge` is `smppbridge`."""
+
+from bridge.cli import main
+
+main()
