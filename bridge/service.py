@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from bridge.carrier import Carrier
-from bridge.committer import Committer, Engine
+from bridge.committer import Committer
+from bridge.engine import Engine
 from bridge.metrics import Metrics
 from bridge.store.lmdb import LmdbStore
 from smppcore.esme import BackoffConfig, Esme, EsmeConfig

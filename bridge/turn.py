@@ -5,7 +5,7 @@ sequence), then receipts, then the outbox. So a receipt finds the message_id tha
 suppresses the replies decided just before it. Nothing here touches a socket or reads a clock; what must happen outside
 is returned as Effects, once the commit is done.
 
-If the commit fails, the caller has the memory rebuilt from the store (`Engine.recall`) and gives the outcomes again
+If the commit fails, the caller has the memory rebuilt from the store (`State.recall`) and gives the outcomes again
 later.
 """
 
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.assembly import AssemblyKey
-    from bridge.committer import Engine
     from bridge.events import Event
     from bridge.outbox import LinkQueue
+    from bridge.state import State
     from bridge.store import ContactKey, IdKey, Turn
     from smppcore.pdu import Pdu
     from smppcore.receipt import Receipt
@@ -81,16 +81,16 @@ PARKED_CHECK = 60.0
 class TurnWork:
     """The work of one turn: made for it, run once, thrown away."""
 
-    def __init__(self, engine: Engine, store: Turn, now: float, *, refuse_texts: bool) -> None:
-        self.engine = engine
-        self.outbox = engine.outbox
+    def __init__(self, state: State, store: Turn, now: float, *, refuse_texts: bool) -> None:
+        self.state = state
+        self.outbox = state.outbox
         self.store = store
         self.now = now
         self.refuse_texts = refuse_texts
         self.changes = Changes()
         self.effects = Effects()
         self.landed: list[Flight] = []
-        self.next_id = engine.position.next_id
+        self.next_id = state.position.next_id
         self.first_id = self.next_id
         self._texts: list[tuple[Mo, str, LinkQueue]] = []
         self._receipts: list[tuple[LinkQueue, Receipt]] = []
@@ -107,7 +107,7 @@ class TurnWork:
 
     def recover(self) -> None:
         """Judge the claims that an earlier process left without an outcome: they are in doubt (invariant 2)."""
-        for row in self.store.open_claims(self.engine.position.settled_below):
+        for row in self.store.open_claims(self.state.position.settled_below):
             self.changes.mts[row.id] = row
             if row.link not in self.outbox.links:
                 # It waits in the queue until its link is configured again.
@@ -162,7 +162,7 @@ class TurnWork:
                         flight, part = context
                         flight.open |= 1 << part
         for group, key, mo_id in self._absorbed:
-            self.engine.redelivery[group].not_absorbed(key, mo_id)
+            self.state.redelivery[group].not_absorbed(key, mo_id)
 
     # ---------------------------------------------------------------- small things
 
@@ -177,7 +177,7 @@ class TurnWork:
         return n
 
     def _other(self, event: Event) -> None:
-        engine = self.engine
+        state = self.state
         if isinstance(event, Withdrawn):
             for flight in event.flights:
                 self._withdrawn(flight, suppressed=event.suppressed)
@@ -186,13 +186,13 @@ class TurnWork:
         elif isinstance(event, SessionLost):
             config = self.outbox.links[event.link].config
             since = event.time - config.response_timeout
-            links = engine.group_links[config.group]
-            engine.redelivery[config.group].connection_ended(
+            links = state.group_links[config.group]
+            state.redelivery[config.group].connection_ended(
                 (event.link, event.time), self.store.recent_mos(links, since, 1_000_000)
             )
             self._lost.append(event)
         elif isinstance(event, SessionBound):
-            engine.redelivery[self.outbox.links[event.link].config.group].bound(event.time)
+            state.redelivery[self.outbox.links[event.link].config.group].bound(event.time)
         elif isinstance(event, LinkChanged):
             row = event.row
             self.changes.links.append(row)
@@ -201,9 +201,9 @@ class TurnWork:
     def _expect_again(self, loss: SessionLost) -> None:
         """What this turn takes may not have been answered when the connection ended: it is not in the store yet."""
         group = self.outbox.links[loss.link].config.group
-        links = self.engine.group_links[group]
+        links = self.state.group_links[group]
         mos = [mo for mo in (*self.changes.new_mos, *self.changes.mos) if mo.link in links and mo.time <= loss.time]
-        self.engine.redelivery[group].also((loss.link, loss.time), mos)
+        self.state.redelivery[group].also((loss.link, loss.time), mos)
 
     # ---------------------------------------------------------------- what became of our submit_sm's
 
@@ -397,7 +397,7 @@ class TurnWork:
         config = queue.config
         group = config.group
         unanswered = self._unanswered.setdefault(group, {})
-        redelivery = self.engine.redelivery[group]
+        redelivery = self.state.redelivery[group]
         responses: list[Pdu] = []
         for pdu in event.pdus:
             esm_class: int = pdu.esm_class  # type: ignore[attr-defined]
@@ -478,7 +478,7 @@ class TurnWork:
 
     def _came_before(self, group: str, key: MoKey) -> bool:
         """Absorb a message that the carrier delivers again (invariant 9)."""
-        redelivery = self.engine.redelivery[group]
+        redelivery = self.state.redelivery[group]
         for mo_id in redelivery.candidates(key, self.now):
             known = self._pending_mos.get(mo_id) or self._redelivered.get(mo_id)
             mo = known or self.store.mos([mo_id])[0]
@@ -495,7 +495,7 @@ class TurnWork:
 
     def _part(self, queue: LinkQueue, time: float, pdu: Pdu, key: MoKey, place: Concatenation, octets: bytes) -> Mo:
         """Take one part of a long message; the last one makes it a text like any other."""
-        assemblies = self.engine.assemblies
+        assemblies = self.state.assemblies
         name: AssemblyKey = (
             queue.config.group,
             key[0],
@@ -541,7 +541,7 @@ class TurnWork:
 
     def _join(self, name: AssemblyKey, assembly: Assembly, queue: LinkQueue, *, partial: bool) -> None:
         mo = self._pending_mo(assembly)
-        del self.engine.assemblies[name]
+        del self.state.assemblies[name]
         self.changes.assemblies[pack_key(name)] = None
         if partial:
             mo.detail = "partial"
@@ -553,7 +553,7 @@ class TurnWork:
         """Read what there is of long messages whose missing parts did not come in time."""
         overdue = [
             (name, assembly)
-            for name, assembly in self.engine.assemblies.items()
+            for name, assembly in self.state.assemblies.items()
             if assembly.link in self.outbox.links
             and self.now >= assembly.started + self.outbox.links[assembly.link].config.assemble_timeout
         ]
@@ -564,7 +564,7 @@ class TurnWork:
     # ---------------------------------------------------------------- decisions
 
     def _decide_all(self) -> None:
-        rules, now = self.engine.rules, self.now
+        rules, now = self.state.rules, self.now
         brands = [rules.brand_of(mo.destination) for mo, _, _ in self._texts]
         keys = [(text[0].source, brand) for text, brand in zip(self._texts, brands, strict=True)]
         contexts = self._contexts
@@ -673,10 +673,10 @@ class TurnWork:
         self.changes.parked.append(parked)
 
     def _forget_parked(self) -> None:
-        engine = self.engine
-        if not self._any_parked or self.now < engine.parked_check:
+        state = self.state
+        if not self._any_parked or self.now < state.parked_check:
             return
-        engine.parked_check = self.now + PARKED_CHECK
+        state.parked_check = self.now + PARKED_CHECK
         for parked in self.store.expired_parked(self.now - PARKED_TTL, 1000):
             key = parked.group, parked.message_id
             if key not in self._parked:
@@ -757,7 +757,7 @@ class TurnWork:
     # ---------------------------------------------------------------- the commit
 
     def _commit(self) -> None:
-        changes, engine = self.changes, self.engine
+        changes, state = self.changes, self.state
         submits: Counter[str] = Counter()
         for (link, outcome), n in Counter([(mo.link, mo.outcome) for mo in changes.new_mos]).items():
             self._count(link, "mo." + outcome, n)
@@ -771,12 +771,12 @@ class TurnWork:
             submits[flight.mt.link] += flight.claimed
         for link, n in submits.items():
             self._count(link, "submit", n)
-        changes.counters = engine.counters.totals(self.now, self.effects.tally)
+        changes.counters = state.counters.totals(self.now, self.effects.tally)
         changes.position = Position(
             self.next_id,
-            engine.position.commit + 1,
+            state.position.commit + 1,
             self.now,
-            next(iter(engine.births), self.first_id),
+            next(iter(state.births), self.first_id),
         )
         self.store.commit(changes)
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from bridge.committer import Engine
 from bridge.config import InDoubtConfig, LinkConfig, RetryConfig
+from bridge.engine import Engine
 from bridge.events import Arrivals, CapacityChanged, Outcomes, SessionBound, SessionLost, Withdrawn
 from bridge.outbound import Outbound
 from bridge.records import (

@@ -1,0 +1,112 @@
+"""The engine: what an earlier process left is taken up, then each turn is run on the state and the store.
+
+If a turn is not committed, the next one begins with the memory rebuilt from the store. Nothing here touches a socket,
+reads a clock or starts a thread: the committer calls it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.analytics import HOUR, Counters
+from bridge.state import State
+from bridge.store import StoreError
+from bridge.turn import TurnWork
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import LinkConfig
+    from bridge.events import Effects, Event
+    from bridge.rules import Ruleset
+    from bridge.store import Store
+
+NEARLY_FULL = 0.95
+"""From this share of [store] max_size on, texts are refused and nothing new is claimed, so that what is open can still
+be settled."""
+RETRY_SECONDS = 1.0
+"""Between two attempts to write what a failed commit left behind."""
+
+
+class Engine(State):
+    """The state with the turns that change it.
+
+    Args:
+        store: Open for writing.
+        rules: To decide by.
+        links: The configured links.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, store: Store, rules: Ruleset, links: Sequence[LinkConfig], now: float) -> None:
+        super().__init__(store, rules, links, now)
+        self._stale = False
+        """A turn was not committed, so the memory may say what the store does not."""
+        self._full = False
+        """The last turn took no texts and claimed nothing, for want of room."""
+
+    def start(self, now: float) -> Effects:
+        """Take up what an earlier process left: in-doubt claims, the queue, redeliveries to expect.
+
+        Raises:
+            StoreError: The store cannot be read or written.
+        """
+        with self.store.turn() as turn:
+            self.counters = Counters(turn.counters(int(now) // HOUR))
+            self.recall(turn)
+            for group, links in self.group_links.items():
+                timeout = max(self.outbox.links[name].config.response_timeout for name in links)
+                since = self.position.time - timeout
+                self.redelivery[group].connection_ended(("", 0.0), turn.recent_mos(links, since, 1_000_000))
+            work = TurnWork(self, turn, now, refuse_texts=False)
+            work.recover()
+            effects = work.run(())
+            self._committed(work)
+        return effects
+
+    def turn(self, events: Sequence[Event], now: float) -> Effects:
+        """Decide and commit these events; runs in a worker thread.
+
+        Raises:
+            StoreError: Nothing was committed. Arrivals must be refused; everything else is to be given again.
+        """
+        full = self.store.used_share() >= NEARLY_FULL
+        with self.store.turn() as turn:
+            if self._stale:
+                self.recall(turn)
+            self._stale = True
+            work = TurnWork(self, turn, now, refuse_texts=full)
+            try:
+                effects = work.run(events)
+            except StoreError:
+                work.undo(events)
+                raise
+            self._committed(work)
+        self._stale = False
+        self._full = full
+        effects.full = full
+        return effects
+
+    def _committed(self, work: TurnWork) -> None:
+        """Take over what is on the disk now."""
+        flights = self.outbox.flights
+        for flight in work.landed:
+            del flights[flight.mt.id]
+            self.births.pop(flight.mt.id, None)
+        for flight in work.effects.flights:
+            flights[flight.mt.id] = flight
+            if not flight.queued:
+                self.births[flight.mt.id] = None
+        self.position = work.changes.position
+        self.counters.committed(work.changes.counters)
+
+    def next_due(self, now: float) -> float:
+        """Return when a turn has something to do without any event, in seconds since the epoch."""
+        if self._stale:
+            return now + RETRY_SECONDS
+        due = self.outbox.next_due(now, claiming=not self._full)
+        for assembly in self.assemblies.values():
+            queue = self.outbox.links.get(assembly.link)
+            if queue is not None:
+                due = min(due, assembly.started + queue.config.assemble_timeout)
+        return due

@@ -1,0 +1,74 @@
+"""What the turns share: everything that the bridge keeps in memory between two of them.
+
+All of it is also in the store, or can be made from it again: `recall` does that after a turn that was not committed.
+Touched by one turn at a time and by nothing else. No decisions here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.analytics import Counters
+from bridge.assembly import unpack_assembly, unpack_key
+from bridge.outbox import LinkQueue, Outbox
+from bridge.redelivery import Redelivery
+from smppcore.text import Alphabet
+from smppcore.throttle import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.assembly import Assembly, AssemblyKey
+    from bridge.config import LinkConfig
+    from bridge.rules import Ruleset
+    from bridge.store import Store, Turn
+
+
+def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
+    rate = link.submit_rate
+    fixed = (link.source_ton, link.source_npi, link.dest_ton, link.dest_npi)
+    return LinkQueue(
+        link,
+        # A tenth of a second's worth may go at once: more would exceed a carrier's limit that counts in short
+        # intervals.
+        TokenBucket(rate, max(1.0, rate / 10), now) if rate else None,
+        Alphabet[link.charset.upper()],
+        link.max_age,
+        fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,
+    )
+
+
+class State:
+    """The memory of one bridge.
+
+    Args:
+        store: Open for writing.
+        rules: To decide by.
+        links: The configured links.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, store: Store, rules: Ruleset, links: Sequence[LinkConfig], now: float) -> None:
+        self.store = store
+        self.rules = rules
+        self.position = store.position
+        self.outbox = Outbox({link.name: _queue_of(link, now) for link in links})
+        groups = {link.group for link in links}
+        self.group_links = {g: frozenset(link.name for link in links if link.group == g) for g in groups}
+        self.redelivery = {
+            g: Redelivery(max(link.redelivery_window for link in links if link.group == g)) for g in groups
+        }
+        self.assemblies: dict[AssemblyKey, Assembly] = {}
+        self.counters = Counters({})
+        self.births: dict[int, None] = {}
+        """Claims made by the very turn that made the message, un-answered, in ascending order."""
+        self.parked_check = 0.0
+
+    def recall(self, turn: Turn) -> None:
+        """Make the memory say what the store says."""
+        flights = self.outbox.flights
+        for row in turn.mts(list(flights)):
+            if row is not None:
+                flights[row.id].mt = row
+        self.outbox.clear()
+        self.assemblies = {unpack_key(key): unpack_assembly(data) for key, data in turn.assemblies()}
