@@ -1,18 +1,68 @@
-"""These tests talk to programs of other people, which `.ci/install` fetches; elsewhere they skip and say so."""
+"""Which programs of other people are there; without one its tests skip and say so, and fail where .ci/run asks for all.
+
+`.ci/install` fetches the programs; `.ci/run` sets SMPPBRIDGE_INTEROP=1.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
+for helper in ("dissector", "programs", "relay"):
+    pytest.register_assert_rewrite(f"tests.interop.{helper}")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+DRIVE_SMPP = Path("/usr/lib/kannel/test/drive_smpp")
+
+
+def missing(what: str, package: str) -> None:
+    """Skip, or fail where all programs have to be there."""
+    text = f"{what} is not here; `.ci/install` fetches it ({package})"
     if os.environ.get("SMPPBRIDGE_INTEROP") == "1":
-        return
-    skip = pytest.mark.skip(
-        reason="needs tshark, Kannel, node-smpp and smpp34: run .ci/run, or set SMPPBRIDGE_INTEROP=1"
-    )
-    for item in items:
-        if "interop" in item.path.parts:
-            item.add_marker(skip)
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+def _program(name: str, package: str) -> str:
+    # Daemons are in a folder that not every user's PATH has
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        missing(name, package)
+        raise AssertionError
+    return found
+
+
+def need_node_smpp() -> str:
+    """Return node's path, if it finds the package smpp (by NODE_PATH)."""
+    node = _program("node", "Debian nodejs")
+    if subprocess.run([node, "-e", "require('smpp')"], capture_output=True, check=False).returncode:
+        missing("node's package smpp", "npm smpp, with NODE_PATH set to its node_modules")
+    return node
+
+
+def need_smpp34() -> None:
+    """Check for Python's package smpp34."""
+    if importlib.util.find_spec("smpp34") is None:
+        missing("the package smpp34", "PyPI smpp34")
+
+
+@pytest.fixture(scope="session")
+def tshark() -> str:
+    return _program("tshark", "Debian tshark")
+
+
+@pytest.fixture(scope="session")
+def kannel() -> tuple[str, str]:
+    """Paths of bearerbox and smsbox."""
+    return _program("bearerbox", "Debian kannel"), _program("smsbox", "Debian kannel")
+
+
+@pytest.fixture(scope="session")
+def drive_smpp() -> str:
+    if not DRIVE_SMPP.exists():
+        missing("drive_smpp", "Debian kannel-extras")
+    return str(DRIVE_SMPP)
