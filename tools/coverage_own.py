@@ -1,8 +1,7 @@
 """Each sans-I/O module must be covered, branches too, by its own test file alone.
 
 `smppcore/udh.py` is run by `tests/test_udh.py` and by nothing else: coverage that a module owes to its users' tests
-says nothing about the module's contract. A module that was split keeps one test file: `pdu_fields.py` belongs to
-`test_pdu.py`.
+says nothing about the module's contract. A module that was split keeps one test file, a package has several.
 """
 
 from __future__ import annotations
@@ -39,28 +38,25 @@ PART_OF = {
 }
 
 
-def own_test(module: Path) -> Path:
-    """Return the test file of a module: its own name, or that of the longest prefix (in words) that has one."""
-    words = PART_OF.get(module.stem, module.stem).split("_")
-    for count in range(len(words), 0, -1):
-        test = PROJECT / "tests" / f"test_{'_'.join(words[:count])}.py"
-        if test.exists():
-            return test
+def own_tests(module: Path) -> tuple[Path, ...]:
+    """Return the test files of a module: that of its name, or of the name that it is a part of; a package has several."""
+    tests = PROJECT / "tests"
     if module.parent.name == "rules":
-        return PROJECT / "tests" / f"test_{module.parent.name}.py"
-    return PROJECT / "tests" / f"test_{module.stem}.py"
+        return tuple(sorted(tests.glob("test_rules_*.py")))
+    return (tests / f"test_{PART_OF.get(module.stem, module.stem)}.py",)
 
 
-def measure(test: Path, modules: list[Path]) -> tuple[bool, str]:
-    """Run one test file under coverage; return whether its modules are whole, and the report."""
-    if not test.exists():
-        return False, f"{test.relative_to(PROJECT)} is missing\n"
+def measure(tests: tuple[Path, ...], modules: list[Path]) -> tuple[bool, str]:
+    """Run test files under coverage; return whether their modules are whole, and the report."""
+    missing = [str(test.relative_to(PROJECT)) for test in tests if not test.exists()]
+    if missing:
+        return False, f"{', '.join(missing)} is missing\n"
     include = ",".join(str(module.relative_to(PROJECT)) for module in modules)
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "COVERAGE_FILE": str(Path(folder) / "data")}
         coverage = [sys.executable, "-m", "coverage"]
         steps = (
-            [*coverage, "run", f"--include={include}", "-m", "pytest", "-q", "-p", "no:randomly", str(test)],
+            [*coverage, "run", f"--include={include}", "-m", "pytest", "-q", "-p", "no:randomly", *map(str, tests)],
             [*coverage, "report", f"--include={include}", "--show-missing", "--skip-covered", "--fail-under=100"],
         )
         for step in steps:
@@ -72,7 +68,7 @@ def measure(test: Path, modules: list[Path]) -> tuple[bool, str]:
 
 def main(names: list[str]) -> int:
     """Measure all sans-I/O modules, or those whose path contains one of `names`; return the exit status."""
-    groups: dict[Path, list[Path]] = defaultdict(list)
+    groups: dict[tuple[Path, ...], list[Path]] = defaultdict(list)
     for pattern in SANS_IO:
         for module in sorted(PROJECT.glob(pattern)):
             path = str(module.relative_to(PROJECT))
@@ -81,15 +77,16 @@ def main(names: list[str]) -> int:
                 and module.name != "__init__.py"
                 and (not names or any(name in path for name in names))
             ):
-                groups[own_test(module)].append(module)
+                groups[own_tests(module)].append(module)
     failed = False
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (test, modules), (whole, report) in zip(
+        for (tests, modules), (whole, report) in zip(
             groups.items(), pool.map(measure, groups.keys(), groups.values()), strict=True
         ):
             failed |= not whole
             verdict = "100%" if whole else "not covered"
-            print(f"{verdict:12} {test.name}: {', '.join(module.stem for module in modules)}\n{report}", end="")
+            names_of_tests = ", ".join(test.name for test in tests)
+            print(f"{verdict:12} {names_of_tests}: {', '.join(module.stem for module in modules)}\n{report}", end="")
     return int(failed)
 
 
