@@ -39,7 +39,7 @@ PART_OF = {
 
 
 def own_tests(module: Path) -> tuple[Path, ...]:
-    """Return the test files of a module: that of its name, or of the name that it is a part of; a package has several."""
+    """Return the test files of a module: that of its name or of what it is a part of; a package has several."""
     tests = PROJECT / "tests"
     if module.parent.name == "rules":
         return tuple(sorted(tests.glob("test_rules_*.py")))
