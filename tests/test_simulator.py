@@ -389,6 +389,27 @@ async def test_receipts_have_text_or_tlvs_or_both(autojump_clock: MockClock, tex
 
 
 @pytest.mark.parametrize(
+    ("request_", "excerpt"),
+    [
+        (submit("hello, this is a longer text"), b"hello, this is a lon"),
+        (submit_parts("x" * 161)[1], b"x" * 8),
+        (submit(data_coding=8, short_message="Привет".encode("utf-16-be")), b""),
+        (submit(short_message=b"", tlvs=((c.TAG_MESSAGE_PAYLOAD, b"hello"),)), b""),
+    ],
+)
+async def test_a_receipt_repeats_characters_and_neither_headers_nor_other_alphabets(
+    autojump_clock: MockClock, request_: SubmitSM, excerpt: bytes
+) -> None:
+    async with world() as w:
+        esme = Esme()
+        link, _ = await w.bind(esme)
+        await link.request(request_)
+        await w.simulator.settled()
+        [receipt] = esme.receipts
+        assert receipt.short_message.endswith(b" text:" + excerpt)
+
+
+@pytest.mark.parametrize(
     ("registered", "outcome", "expected"),
     [
         (0, "delivered", 0),

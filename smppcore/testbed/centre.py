@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from smppcore import constants as c
+from smppcore import udh
 from smppcore.pdu import (
     CancelSM,
     DataSM,
@@ -153,7 +154,7 @@ class Centre:
                 (single.dest_addr_ton, single.dest_addr_npi, single.destination_addr),
                 receipt_id,
                 single.registered_delivery & c.RECEIPT_MASK,
-                getattr(single, "short_message", b""),
+                _excerpt(single),
                 self._wall(),
             )
             self._messages[message_id] = message
@@ -228,6 +229,15 @@ class Centre:
         for message in cancelled:
             self._conclude(message, c.STATE_DELETED)
         return c.ESME_ROK if cancelled else c.ESME_RCANCELFAIL
+
+
+def _excerpt(pdu: SubmitSM | DataSM) -> bytes:
+    """Return what a receipt, which is in the default alphabet, may repeat (SMPP v3.4 Appendix B): characters only."""
+    octets: bytes = getattr(pdu, "short_message", b"")
+    if pdu.data_coding != c.DATA_CODING_DEFAULT:
+        return b""
+    header = udh.parse(octets) if pdu.esm_class & c.ESM_UDHI else None
+    return octets if header is None else octets[header.length :]
 
 
 def _by_destination(pdu: Submission) -> list[SubmitSM | DataSM]:
