@@ -10,19 +10,27 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from tests.interop.dissector import Dissect
+    from tests.interop.relay import Relay
 
 for helper in ("dissector", "programs", "relay"):
     pytest.register_assert_rewrite(f"tests.interop.{helper}")
 
+_ALL_NEEDED = os.environ.get("SMPPBRIDGE_INTEROP") == "1"
 DRIVE_SMPP = Path("/usr/lib/kannel/test/drive_smpp")
 
 
 def missing(what: str, package: str) -> None:
     """Skip, or fail where all programs have to be there."""
     text = f"{what} is not here; `.ci/install` fetches it ({package})"
-    if os.environ.get("SMPPBRIDGE_INTEROP") == "1":
+    if _ALL_NEEDED:
         pytest.fail(text)
     pytest.skip(text)
 
@@ -53,6 +61,21 @@ def need_smpp34() -> None:
 @pytest.fixture(scope="session")
 def tshark() -> str:
     return _program("tshark", "Debian tshark")
+
+
+@pytest.fixture
+def dissect(tmp_path: Path) -> Dissect:
+    """Compare what went over a relay with what tshark sees; where there is no tshark, only count the PDUs."""
+    from tests.interop.dissector import compare, count  # after its assertions have been marked to be rewritten
+
+    path = shutil.which("tshark")
+    if path is None and _ALL_NEEDED:
+        missing("tshark", "Debian tshark")
+
+    async def judge(relay: Relay) -> Counter[str]:
+        return count(relay) if path is None else await compare(path, relay, tmp_path)
+
+    return judge
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,12 @@ from smppcore.fields import COctets, Integer
 from smppcore.pdu import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from tests.interop.relay import Relay
+
+    Dissect = Callable[[Relay], Awaitable[Counter[str]]]
 
 # Fields that the dissector shows bit by bit: which, and how far to the left the bits belong
 _BITS = {
@@ -99,7 +102,7 @@ async def compare(tshark: str, relay: Relay, folder: Path) -> Counter[str]:
     """Let tshark dissect what went over a relay, and compare it with our codec, PDU by PDU.
 
     Returns:
-        How many PDUs there were of each name, those with an error status as "name!".
+        The PDUs by name, see `count`.
 
     Raises:
         AssertionError: Something is malformed, or the two differ.
@@ -122,19 +125,27 @@ async def compare(tshark: str, relay: Relay, folder: Path) -> Counter[str]:
             assert protocol.find(".//field[@name='_ws.expert']") is None, ElementTree.tostring(protocol, "unicode")
             conversation.append(theirs(protocol))
 
-    names: Counter[str] = Counter()
     for connection in relay.connections:
         for from_client in (True, False):
             octets = connection.pdus(from_client=from_client)
-            seen = found[connection.client_port, from_client]
+            seen = found.get((connection.client_port, from_client), [])
             assert len(seen) == len(octets)
             for each, its in zip(octets, seen, strict=True):
                 expected = ours(each)
                 assert _differences(its, expected) == {}, each.hex()
                 assert its.tlvs == expected.tlvs, each.hex()
-                pdu = decode(each)
-                names[pdu.name + "!" * bool(pdu.command_status)] += 1
-    return names
+    return count(relay)
+
+
+def count(relay: Relay) -> Counter[str]:
+    """Count the PDUs of each name that went over a relay, those with an error status as "name!"."""
+    pdus = [
+        decode(octets)
+        for connection in relay.connections
+        for from_client in (True, False)
+        for octets in connection.pdus(from_client=from_client)
+    ]
+    return Counter(pdu.name + "!" * bool(pdu.command_status) for pdu in pdus)
 
 
 def _shown(protocol: ElementTree.Element, name: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gsm0338
 import trio
 
 from tests.interop.conftest import need_node_smpp, need_smpp34
@@ -37,6 +38,13 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds that nothing tells us of."""
+    with trio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
 
 
 async def listening(port: int) -> None:
@@ -178,6 +186,32 @@ async def peer(script: str, *arguments: str) -> AsyncIterator[Peer]:
         interpreter = sys.executable
     async with program([interpreter, path, *arguments]) as running:
         yield Peer(running)
+
+
+def whole_texts(events: list[Event], by: str) -> dict[str, str]:
+    """Return the whole texts of messages, by one of their addresses, which has one text only.
+
+    `part` is a header or element of 3GPP TS 23.040 §9.2.3.24.1: it ends with the number of parts and the part's own.
+    """
+    parts: dict[str, dict[int, str]] = {}
+    totals: dict[str, int] = {}
+    for event in events:
+        address, header = str(event[by]), bytes.fromhex(str(event["part"]))
+        totals[address], number = (header[-2], header[-1]) if header else (1, 1)
+        parts.setdefault(address, {})[number] = text_of(event)
+    return {
+        address: "".join(text for _, text in sorted(found.items()))
+        for address, found in parts.items()
+        if len(found) == totals[address]
+    }
+
+
+def text_of(event: Event) -> str:
+    """Return a message's text as its peer decoded it, or decoded by a codec that is not ours."""
+    if "text" in event:
+        return str(event["text"])
+    octets = bytes.fromhex(str(event["octets"]))
+    return octets.decode("utf-16-be") if event["data_coding"] == 8 else str(gsm0338.Codec().decode(octets)[0])
 
 
 RULES = """

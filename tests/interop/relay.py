@@ -34,9 +34,10 @@ class Connection:
         start = 0
         while start + 16 <= len(octets):
             end = start + int.from_bytes(octets[start : start + 4], "big")
+            if end > len(octets):
+                break
             found.append(octets[start:end])
             start = end
-        assert start == len(octets), "the conversation ends within a PDU"
         return found
 
 
@@ -53,6 +54,12 @@ class Relay:
         """Wait until what has gone over it fulfils a condition."""
         while not condition():
             await self._news.wait()
+
+    def count(self, command_id: int, *, from_client: bool) -> int:
+        """Count the PDUs of a kind that have gone over it in one direction."""
+        wanted = command_id.to_bytes(4, "big")
+        whole = [pdu for connection in self.connections for pdu in connection.pdus(from_client=from_client)]
+        return sum(pdu[4:8] == wanted for pdu in whole)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Relay until cancelled; `port` is known once this has started."""
@@ -79,12 +86,16 @@ class Relay:
             async for data in source:
                 connection.chunks.append((from_client, bytes(data)))
                 await sink.send_all(data)
-                self._news.set()
-                self._news = trio.Event()
+                self._tell()
             await sink.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             await trio.aclose_forcefully(sink)
         connection.chunks.append((from_client, b""))
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
 
     def write_pcap(self, path: Path) -> None:
         """Write everything as a capture of IPv4 packets, each chunk a TCP segment, the server at `target`."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import gsm0338
 import pytest
 
 from smppcore.text import encode_message
 from smppcore.udh import concat8
-from tests.interop.programs import STORY, TALE, Peer, bridge, free_port, peer
+from tests.interop.programs import STORY, TALE, Peer, bridge, free_port, peer, whole_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,29 +93,7 @@ def as_list(value: object) -> list[object]:
 
 
 def replies(smsc: Peer) -> dict[str, str]:
-    """Return the whole replies that a server has had, by subscriber, joined by their user data headers."""
-    parts: dict[str, dict[int, str]] = {}
-    totals: dict[str, int] = {}
-    for event in smsc.events("submit"):
-        subscriber, header = str(event["to"]), bytes.fromhex(str(event["part"]))
-        assert event["from"] == SERVICE
-        # 3GPP TS 23.040 §9.2.3.24.1: length, element 0, its length, reference, parts, number. node-smpp hands
-        # over the element only.
-        total, number = (header[-2], header[-1]) if header else (1, 1)
-        totals[subscriber] = total
-        parts.setdefault(subscriber, {})[number] = text_of(event)
-    return {
-        subscriber: "".join(text for _, text in sorted(found.items()))
-        for subscriber, found in parts.items()
-        if len(found) == totals[subscriber]
-    }
-
-
-def text_of(event: dict[str, object]) -> str:
-    """Return a submission's text as its peer decoded it, or decoded by a codec that is not ours."""
-    if "text" in event:
-        return str(event["text"])
-    octets = bytes.fromhex(str(event["octets"]))
-    if event["data_coding"] == 8:
-        return octets.decode("utf-16-be")
-    return str(gsm0338.Codec().decode(octets)[0])
+    """Return the whole replies that a server has had, by subscriber."""
+    submits = smsc.events("submit")
+    assert {event["from"] for event in submits} <= {SERVICE}
+    return whole_texts(submits, "to")
