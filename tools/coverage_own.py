@@ -21,6 +21,7 @@ WITH_IO = {"smppcore/link.py", "smppcore/esme.py", "smppcore/smsc.py"}
 SANS_IO = (
     "smppcore/*.py",
     "bridge/records.py",
+    "bridge/tokens.py",
     "bridge/dispatch.py",
     "bridge/rules/*.py",
 )

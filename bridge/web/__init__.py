@@ -9,6 +9,7 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve as serve_asgi
 
+from bridge.tokens import parse_tokens
 from bridge.web.app import application
 
 if TYPE_CHECKING:
@@ -19,19 +20,21 @@ async def serve(service: Service, task_status: trio.TaskStatus[None] = trio.TASK
     """Serve the application on [http] listen until cancelled.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: The address cannot be listened on, or the token file not be read.
     """
-    listen = service.config.http.listen
+    listen, token_file = service.config.http.listen, service.config.http.token_file
+    tokens = parse_tokens(token_file.read_text(encoding="utf-8")) if token_file else None
+    try:
+        listeners = await trio.open_tcp_listeners(listen.port, host=listen.host or None)
+    except OSError as exc:
+        raise OSError(f"http.listen: {listen} cannot be listened on ({exc.strerror}); set another port") from exc
     config = Config()
-    config.bind = [str(listen)]
+    # hypercorn resolves no names, and leaves its socket open when it cannot bind it.
+    config.bind = [f"fd://{listener.socket.detach()}" for listener in listeners]
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
-    app = partial(serve_asgi, application(service), config, shutdown_trigger=trio.sleep_forever)
+    app = partial(serve_asgi, application(service, tokens), config, shutdown_trigger=trio.sleep_forever)
     async with trio.open_nursery() as nursery:
-        try:
-            await nursery.start(app)
-        except* OSError as group:
-            reason = next(iter(group.exceptions))
-            raise OSError(f"http.listen: {listen} cannot be listened on ({reason}); set another port") from group
+        await nursery.start(app)
         task_status.started()

@@ -1,0 +1,179 @@
+"""HTTP: health for whoever asks, metrics for those with a token, nothing else; and the server around it."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+import trio
+
+from bridge.config import Address, Config, HttpConfig
+from bridge.rules import load
+from bridge.service import Service
+from bridge.tokens import Token
+from bridge.web import serve
+from bridge.web.app import application
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+TOKENS = (Token("prometheus", "read", hashlib.sha256(b"s3cret").digest()),)
+METRICS = b"smppbridge_mo_total 1\n"
+
+
+@dataclass
+class FakeService:
+    """What the application asks of a service."""
+
+    problems: list[str] = field(default_factory=list)
+
+    def not_ready(self) -> list[str]:
+        return self.problems
+
+    def metrics_text(self) -> bytes:
+        return METRICS
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+async def ask(
+    path: str,
+    *,
+    service: FakeService | None = None,
+    tokens: tuple[Token, ...] | None = None,
+    method: str = "GET",
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> Answer:
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    app = application(cast("Service", service or FakeService()), tokens)
+    await app(cast("Scope", scope), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
+    start, body = sent
+    assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
+    return Answer(
+        cast("int", start["status"]),
+        dict(cast("list[tuple[bytes, bytes]]", start["headers"])),
+        cast("bytes", body["body"]),
+    )
+
+
+async def test_health_is_open_and_always_ok() -> None:
+    for tokens in (None, TOKENS):
+        answer = await ask("/healthz", tokens=tokens, service=FakeService(["link a: no session"]))
+        assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+async def test_readiness_is_open_and_names_what_is_missing() -> None:
+    answer = await ask("/readyz", tokens=TOKENS)
+    assert (answer.status, answer.body) == (200, b"ready\n")
+    answer = await ask("/readyz", tokens=TOKENS, service=FakeService(["link a: no session", "link b: no session"]))
+    assert (answer.status, answer.body) == (503, b"link a: no session\nlink b: no session\n")
+
+
+async def test_metrics_are_open_without_a_token_file() -> None:
+    answer = await ask("/metrics")
+    assert (answer.status, answer.body) == (200, METRICS)
+    assert answer.headers[b"content-type"] == b"text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_metrics_want_one_of_the_tokens_when_there_are_any() -> None:
+    answer = await ask("/metrics", tokens=TOKENS, headers=((b"host", b"x"), (b"authorization", b"Bearer s3cret")))
+    assert (answer.status, answer.body) == (200, METRICS)
+
+
+@pytest.mark.parametrize(
+    "headers", [(), ((b"authorization", b"Bearer wrong"),), ((b"authorization", b"Basic s3cret"),)]
+)
+async def test_metrics_are_shown_to_nobody_else(headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    answer = await ask("/metrics", tokens=TOKENS, headers=headers)
+    assert (answer.status, answer.headers[b"www-authenticate"]) == (401, b"Bearer")
+    assert METRICS not in answer.body
+
+
+async def test_head_has_the_length_and_no_body() -> None:
+    answer = await ask("/metrics", method="HEAD")
+    assert (answer.status, answer.body, answer.headers[b"content-length"]) == (200, b"", b"%d" % len(METRICS))
+
+
+async def test_what_is_not_there_and_what_is_not_served_are_said() -> None:
+    assert (await ask("/")).status == 404
+    assert (await ask("/metrics", method="POST")).status == 405
+
+
+async def test_nothing_may_be_stored_on_the_way() -> None:
+    assert (await ask("/readyz")).headers[b"cache-control"] == b"no-store"
+
+
+async def test_the_server_learns_that_the_application_starts_and_stops() -> None:
+    sent: list[str] = []
+
+    async def receive() -> dict[str, object]:
+        return {}
+
+    async def send(message: dict[str, str]) -> None:
+        sent.append(message["type"])
+
+    app = application(cast("Service", FakeService()))
+    await app(cast("Scope", {"type": "lifespan"}), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+# ---------------------------------------------------------------- over TCP
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def service_on(port: int, token_file: Path | None = None) -> Service:
+    return Service(replace(Config(), http=HttpConfig(Address("127.0.0.1", port), token_file)), load(()))
+
+
+async def request(port: int, path: str, *lines: str) -> bytes:
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    async with stream:
+        head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""])
+        await stream.send_all(head.encode())
+        return b"".join([chunk async for chunk in stream])
+
+
+async def test_the_server_asks_for_the_tokens_of_the_file(tmp_path: Path, nursery: trio.Nursery) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"prometheus read {TOKENS[0].sha256.hex()}\n")
+    port = free_port()
+    await nursery.start(serve, service_on(port, file))
+    assert (await request(port, "/healthz")).startswith(b"HTTP/1.1 200")
+    assert (await request(port, "/readyz")).startswith(b"HTTP/1.1 503")
+    assert (await request(port, "/metrics")).startswith(b"HTTP/1.1 401")
+    shown = await request(port, "/metrics", "Authorization: Bearer s3cret")
+    assert shown.startswith(b"HTTP/1.1 200")
+    assert b"# TYPE smppbridge" in shown
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_port_in_use_is_one_line_with_the_fix() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"http.listen: 127.0.0.1:{port} cannot be listened on .*; set another port"):
+            await serve(service_on(port))
