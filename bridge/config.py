@@ -2,7 +2,7 @@
 
 Every option is a field below: its name is the key, its default stands beside it, its meaning and unit are in the line
 under it. There are no defaults anywhere else. `load` reports everything that is wrong at once; an unknown key is an
-error that names the nearest valid one, and so is an option that this version does not carry out.
+error that names the nearest valid one. What is taken but not carried out in this version, `not_in_force` says.
 
 Times are float seconds ("30s" in the file), sizes are octets ("64GiB"). Relative paths are relative to the file.
 What must not be here: anything that connects, or knows what a rule is.
@@ -30,6 +30,7 @@ from bridge.options import (
     text,
     whole,
 )
+from bridge.tokens import parse_tokens
 
 
 class ConfigError(Exception):
@@ -126,7 +127,7 @@ class HttpConfig:
     listen: Annotated[Address, _address] = Address("127.0.0.1", 8080)
     """Address and port of the API, the metrics and the health checks."""
     token_file: Path | None = None
-    """Lines of `name role sha256-of-token`; without it only loopback is served."""
+    """Lines of `name role sha256-of-token`: /metrics wants one of these; without it only loopback is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,11 @@ class MessageIdConfig:
     """In delivery receipts."""
 
 
-def _not_yet(value: object, at: At) -> None:
-    del value, at
-    raise BadValue("is not supported yet; remove it")
+def _share(value: object, at: At) -> float:
+    share = at_least(0)(value, at)
+    if share > 1:
+        raise BadValue(f"must be from 0 to 1, not {share:g}")
+    return share
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +187,12 @@ class LimitsConfig:
     """submit_sm per second over all binds, 0 = no limit; the lower of this and `rate` holds."""
     max_age: Seconds = 0.0
     """A reply older than this is not sent: it fails as `too_old`; 0 = only retry.max_age counts."""
-    per_day: Annotated[None, _not_yet] = None
-    reserve_replies: Annotated[None, _not_yet] = None
-    warn_at: Annotated[None, _not_yet] = None
+    per_day: Annotated[int, whole(0, 10**12)] = 0
+    """submit_sm per day, 0 = no limit; not in force in this version."""
+    reserve_replies: Annotated[float, _share] = 0.0
+    """The share of both limits that is kept for replies, 0 to 1; not in force in this version."""
+    warn_at: tuple[Annotated[float, _share], ...] = ()
+    """Shares of per_day at which to warn, 0 to 1; not in force in this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +345,17 @@ class Config:
     """The carriers."""
 
 
+def not_in_force(config: Config) -> list[str]:
+    """Returns a line for each link with options that are accepted but that this version does not carry out."""
+    lines = []
+    for link in config.link:
+        names = [name for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)]
+        if names:
+            options = ", ".join(f"limits.{name}" for name in names)
+            lines.append(f"link {link.name}: {options}: accepted, not in force in this version")
+    return lines
+
+
 def load(path: Path) -> Config:
     """Reads a configuration file.
 
@@ -367,9 +384,27 @@ def load(path: Path) -> Config:
         raw = raw_links[number] if isinstance(raw_links, list) else {}
         links.append(_finish(link, raw, at.child("link").child(number)))
     _distinct(links, at)
+    _guard(config.http, at.child("http"))
     if at.problems:
         raise ConfigError([str(problem) for problem in sorted(at.problems, key=lambda problem: problem.line)])
     return replace(config, link=tuple(links))
+
+
+def _guard(http: HttpConfig, at: At) -> None:
+    """Beyond this machine, nobody is served who has no token."""
+    if http.token_file is None:
+        if not http.listen.loopback:
+            at.child("listen").problem(f"{http.listen} is open to other machines: set `token_file`, or use 127.0.0.1")
+        return
+    here = at.child("token_file")
+    try:
+        parse_tokens(http.token_file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        here.problem(f"cannot read {http.token_file}: {exc.strerror}")
+    except UnicodeDecodeError:
+        here.problem(f"cannot read {http.token_file}: not UTF-8 text")
+    except BadValue as exc:
+        here.problem(f"{http.token_file} {exc}")
 
 
 def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:

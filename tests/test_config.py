@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bridge import config as configuration
-from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load
+from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load, not_in_force
 
 CONF = Path(__file__).parent.parent / "conf" / "bridge.toml"
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture
@@ -109,10 +110,67 @@ def test_the_lower_of_two_ages_holds(write: Writer) -> None:
     ],
 )
 def test_listen_is_an_address_and_a_port(write: Writer, written: str, address: Address, loopback: bool) -> None:
-    listen = write.load(f'[http]\nlisten = "{written}"\n').http.listen
+    (write.path.parent / "tokens").write_text(f"prometheus read {'0' * 64}\n")
+    listen = write.load(f'[http]\nlisten = "{written}"\ntoken_file = "tokens"\n').http.listen
     assert listen == address
     assert listen.loopback is loopback
     assert str(listen) == written
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8080", ":8080", "[::]:80", "bridge.example:80"])
+def test_nobody_else_is_served_without_a_token_file(write: Writer, listen: str) -> None:
+    assert write.problems(f'[http]\nlisten = "{listen}"\n') == [
+        f"2: http.listen: {listen} is open to other machines: set `token_file`, or use 127.0.0.1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot read {file}: No such file or directory"),
+        (b"\xff", "cannot read {file}: not UTF-8 text"),
+        (b"# nobody yet\n", "{file} has no line of `name role sha256-of-token`"),
+        (
+            b"\nprometheus read s3cret\n",
+            "{file} line 2 must be `name role sha256-of-token`, the last in 64 hexadecimal digits",
+        ),
+    ],
+)
+def test_an_unusable_token_file_is_named(write: Writer, content: bytes | None, problem: str) -> None:
+    file = write.path.parent / "tokens"
+    if content is not None:
+        file.write_bytes(content)
+    assert write.problems('[http]\ntoken_file = "tokens"\n') == [f"2: http.token_file: {problem.format(file=file)}"]
+
+
+# ---------------------------------------------------------------- the contract
+
+
+def test_the_contracts_example_loads_as_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.toml"
+    path.write_bytes((DATA / "contract.toml").read_bytes())
+    (tmp_path / "…").write_text(f"prometheus read {'0' * 64}\n")
+    config = load(path)
+    assert config.bridge == configuration.BridgeConfig(tmp_path / "var", (tmp_path / "rules/acme.toml",))
+    assert config.store.sync == "commit"
+    assert config.http == configuration.HttpConfig(Address("127.0.0.1", 8080), tmp_path / "…")
+    (link,) = config.link
+    limits = configuration.LimitsConfig(100.0, 600.0, 200000, 0.4, (0.7, 0.9))
+    assert link == dataclasses.replace(
+        LinkConfig(), name="carrier-a", group="carrier-a", password="secret", limits=limits
+    )
+
+
+def test_what_is_not_in_force_is_said(write: Writer) -> None:
+    config = write.load(
+        '[[link]]\nname = "a"\npassword = ""\nlimits = { per_second = 9, warn_at = [0.5], per_day = 10 }\n'
+        '[[link]]\nname = "b"\npassword = ""\nlimits = { reserve_replies = 0.4 }\n'
+        '[[link]]\nname = "c"\npassword = ""\nlimits = { per_second = 9, max_age = "1m" }\n'
+    )
+    assert not_in_force(config) == [
+        "link a: limits.per_day, limits.warn_at: accepted, not in force in this version",
+        "link b: limits.reserve_replies: accepted, not in force in this version",
+    ]
 
 
 # ---------------------------------------------------------------- passwords
@@ -211,9 +269,9 @@ def test_a_missing_tls_file_is_named(write: Writer) -> None:
     [
         ("windw = 3", "4: link[1].windw: unknown key; did you mean `window`?"),
         ("window = 0", "4: link[1].window: must be from 1 to 10000, not 0"),
-        ("limits = { per_day = 10 }", "4: link[1].limits.per_day: is not supported yet; remove it"),
-        ("limits = { reserve_replies = 0.4 }", "4: link[1].limits.reserve_replies: is not supported yet; remove it"),
-        ("limits = { warn_at = [0.7] }", "4: link[1].limits.warn_at: is not supported yet; remove it"),
+        ("limits = { per_day = 1.5 }", "4: link[1].limits.per_day: must be a whole number, not a number"),
+        ("limits = { reserve_replies = 1.5 }", "4: link[1].limits.reserve_replies: must be from 0 to 1, not 1.5"),
+        ("limits = { warn_at = [0.7, -1] }", "4: link[1].limits.warn_at[2]: must be 0 or more, not -1"),
         ('reconnect = { initial = "2m" }', "4: link[1].reconnect: `initial` is longer than `max`"),
         ('retry = { max = "1s" }', "4: link[1].retry: `initial` is longer than `max`"),
         ('interface_version = "3.5"', "4: link[1].interface_version: must be one of 3.3, 3.4, 5.0"),
@@ -329,7 +387,5 @@ def test_every_option_has_a_line_of_meaning_and_stands_in_the_shipped_file() -> 
     meant = set(re.findall(r'^    (\w+): [^\n]*\n    """', source, flags=re.MULTILINE))
     tables = [item for item in vars(configuration).values() if dataclasses.is_dataclass(item) and item is not Address]
     every = set().union(*(options(table) for table in tables if isinstance(table, type) and "Config" in table.__name__))
-    # What is refused has its meaning in the message, and no place in the file.
-    every -= {"per_day", "reserve_replies", "warn_at"}
     assert every - meant == set()
     assert every - set(re.findall(r"\w+", CONF.read_text(encoding="utf-8"))) == set()
