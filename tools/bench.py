@@ -318,7 +318,7 @@ def run_one(
             last = time.monotonic()
             samples.append(resident(process.pid))
             print(
-                f"    memory: {samples[-1]['RssAnon'] >> 10} MiB, and {samples[-1]['RssFile'] >> 10} MiB of mapped files",
+                f"    memory: {samples[-1]['RssAnon'] >> 10} MiB, {samples[-1]['RssFile'] >> 10} MiB of mapped files",
                 flush=True,
             )
 
