@@ -9,13 +9,13 @@ import click
 from bridge.cli import CliProblem
 from bridge.cli.conf import conf_dir
 
-FILES = ("bridge.toml", "rules/acme.toml", "README.md")
+FILES = ("bridge.toml", "rules/acme.toml", "sim/hello.toml", "README.md")
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def init(directory: Path) -> None:
-    """Write a configuration, rules and a short README to DIR; nothing is overwritten.
+    """Write a configuration, rules, a simulator script and a short README to DIR; nothing is overwritten.
 
     \b
     Example:

@@ -161,7 +161,7 @@ def sim(
 
     \b
     Example:
-      smppbridge sim --script conf/sim/hello.toml
+      smppbridge sim --script work/sim/hello.toml
       smppbridge sim --rate 50 --text 'BALANCE {n}' --throttle-every 20 --drop-after 30s
     """  # noqa: D301  \b keeps click from wrapping the example
     scenario = with_account(load(script) if script else Scenario(), Account(system_id, password))
