@@ -5,10 +5,11 @@
     python tools/crash.py --kills 3 --seed 7       a short run
 
 The driver is an SMSC with books of its own (`driver.py`) that delivers again what was not acknowledged. Kills come at a
-random time after the bind, during the start, or are aimed: right when a text or a receipt was acknowledged, or when a
-submit_sm has come and is not answered. After each kill the dead store's open claims are noted; only these may be sent
-again. After the last one everything settles, the bridge is stopped with SIGTERM, and its export is compared with the
-books. Exit status 0: nothing was lost; 1: something was, and the table says what.
+random time after the bind, during the start, or are aimed: right when a text or a receipt was acknowledged, when a
+submit_sm has come and is not answered, or some milliseconds after the last acknowledgement that the driver heard, so
+that texts come again which the bridge has taken. After each kill the dead store's open claims are noted; only these may
+be sent again. After the last one everything settles, the bridge is stopped with SIGTERM, and its export is compared
+with the books. Exit status 0: nothing was lost; 1: something was, and the table says what.
 """
 
 from __future__ import annotations
@@ -64,17 +65,27 @@ class Aim:
     """When to kill in one life."""
 
     how: str
-    """"start", "time", or what the driver watches: "acknowledged", "submit", "receipt"."""
+    """"start", "time", "deaf", or what the driver watches: "acknowledged", "submit", "receipt"."""
     after: float
     """Seconds after the start, seconds after the bind, or so many of these."""
+    deaf: float = 0.0
+    """Seconds before the kill from which on the bridge's acknowledgements do not arrive."""
 
     def __str__(self) -> str:
+        if self.how == "deaf":
+            return f"deaf {self.after:.2f} + {self.deaf:.3f} s"
         return f"{self.how} {self.after:.3f} s" if self.how in ("start", "time") else f"{self.how} {self.after:.0f}"
 
 
-def choose(rng: random.Random) -> Aim:
-    """Choose the moment of the next kill."""
-    how = rng.choices(("time", "acknowledged", "submit", "receipt", "start"), (8, 4, 4, 2, 2))[0]
+def choose(rng: random.Random, number: int) -> Aim:
+    """Choose the moment of a kill; the first three are of one kind each, so that a short run has them."""
+    how = (
+        ("deaf", "submit", "time")[number - 1]
+        if number <= 3
+        else rng.choices(("time", "deaf", "acknowledged", "submit", "receipt", "start"), (6, 4, 4, 4, 2, 2))[0]
+    )
+    if how == "deaf":
+        return Aim(how, rng.uniform(0.0, 1.0), rng.uniform(0.005, 0.1))
     if how == "start":
         return Aim(how, rng.uniform(0.2, 1.2))
     if how == "time":
@@ -103,8 +114,11 @@ async def one_life(site: Site, driver: Driver, aim: Aim) -> float:
                 await ended(bridge)
         else:
             await bridge.until("the bind", lambda: driver.bound > 0)
-            if aim.how == "time":
+            if aim.how in ("time", "deaf"):
                 with trio.move_on_after(aim.after):
+                    await ended(bridge)
+                driver.deaf = aim.deaf > 0
+                with trio.move_on_after(aim.deaf):
                     await ended(bridge)
             else:
                 left = aim.after
@@ -165,12 +179,13 @@ async def crash(options: argparse.Namespace, folder: Path) -> tuple[Driver, list
         site.write(port, window=options.window, binds=options.binds, in_doubt=options.in_doubt)
         driver.sending = True
         for number in range(1, options.kills + 1):
-            aim = choose(rng)
+            aim = choose(rng, number)
             before = replace(driver.totals)
             lived = await one_life(site, driver, aim)
             driver.life = number
             while driver.bound:  # noqa: ASYNC110  octets that were on the way are still read
                 await trio.sleep(0.001)
+            driver.deaf = False
             after = driver.totals
             kill = Kill(
                 number,
@@ -182,7 +197,7 @@ async def crash(options: argparse.Namespace, folder: Path) -> tuple[Driver, list
             kill.claimed = await trio.to_thread.run_sync(open_claims, site.data_dir)
             kills.append(kill)
             print(
-                f"kill {kill.number:3}  {kill.moment:18} lived {kill.lived:5.2f} s"
+                f"kill {kill.number:3}  {kill.moment:20} lived {kill.lived:5.2f} s"
                 f"  acknowledged {kill.acknowledged:6}  taken {kill.taken:6}  claims open {len(kill.claimed):4}",
                 flush=True,
             )
@@ -325,15 +340,21 @@ def report(driver: Driver, kills: Sequence[Kill], rows: Sequence[Row], *, hold: 
         f" {sum(t.sent > 1 and len(t.taken) > 1 for t in texts)} of these answered twice"
     )
     print(
+        f"of the texts delivered again the bridge knew {sum(int(str(row.get('redelivered', 0))) > 0 for row in rows)}"
+    )
+    print(
         f"{totals.submits} submit_sm's, {totals.taken} taken, {len(again)} of them for a text that had its reply;"
         f" taken but not answered before the kill: {sum(not r.answered for t in texts for r in t.taken)}"
     )
     in_doubt = [row for row in rows if row["kind"] == "mt" and row["in_doubt"]]
     held = [row for row in in_doubt if row["state"] == "sent"]
-    print(
-        f"claims open at the kills: {sum(len(kill.claimed) for kill in kills)}; rows in doubt: {len(in_doubt)}"
-        + (f", {len(held)} of them held" if hold else "")
-    )
+    print(f"claims open at the kills: {sum(len(kill.claimed) for kill in kills)}; rows in doubt: {len(in_doubt)}")
+    if hold:
+        tokens = [int(found[0]) for row in held if (found := _TOKEN.search(str(row["text"])))]
+        known = sum(any(reply.settled for reply in driver.texts[token].taken) for token in tokens)
+        print(
+            f"held: {len(held)}; for {known} of them the driver's receipt was acknowledged, with an id never heard of"
+        )
     print("final states: " + ", ".join(f"{n} {state}" for state, n in states.most_common()))
 
 

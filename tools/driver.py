@@ -163,6 +163,8 @@ class Driver:
         """Whether receipts are sent."""
         self.silent = False
         """Whether nothing at all is delivered; then each session asks with enquire_link, every ENQUIRE seconds."""
+        self.deaf = False
+        """Whether answers to deliveries are lost, as when a connection breaks; what they were for comes again."""
         self.watch: Callable[[str], None] = lambda _what: None
         """Called at each "acknowledged", "submit" and "receipt" (acknowledged)."""
         self.strays: list[bytes] = []
@@ -178,6 +180,7 @@ class Driver:
         self._next = 1
         self._budget = 0.0
         self._again: deque[Text] = deque()
+        self._unheard: list[Text] = []
         self._later: list[tuple[float, int, Text]] = []
         self._answers: deque[tuple[float, Link, Pdu, Taken | None]] = deque()
         self._receipts: list[tuple[float, str, Text, Taken]] = []
@@ -227,6 +230,9 @@ class Driver:
         """A session has ended; the outcomes of what was outstanding came before."""
         self._links.remove(link)
         self._news()
+        if not self._links:
+            self._again.extend(self._unheard)
+            self._unheard.clear()
 
     def on_events(self, link: Link, events: list[Event]) -> None:
         """Note replies and acknowledgements."""
@@ -304,6 +310,12 @@ class Driver:
         text: Text = context[0]
         reply: Taken | None = context[1]
         status = outcome.response.command_status if outcome.response is not None else None
+        if self.deaf and status is not None:
+            if reply is None:
+                self._unheard.append(text)
+            else:
+                self._report(text, reply, now)
+            return
         if status == c.ESME_ROK:
             if reply is None:
                 self.totals.acknowledged += not text.acknowledged
