@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from bridge import demo
+from bridge.cli.conf import conf_dir
+from smppcore import constants as c
+from smppcore.pdu import DeliverSM, encode
 from smppcore.testbed.config import Account, Faults, Receipts, SimulatorConfig
 from smppcore.testbed.simulator import Simulator
 from tests.interop.dissector import compare
-from tests.interop.programs import PATIENCE, STORY, TALE, bridge
-from tests.interop.relay import Relay
+from tests.interop.programs import PATIENCE, STORY, TALE, bridge, free_port
+from tests.interop.relay import Connection, Relay
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +72,36 @@ async def test_the_dissector_agrees_on_a_conversation_of_everything(
     assert names["deliver_sm"] == names["deliver_sm_resp"] > 20
     assert names["enquire_link"] == names["enquire_link_resp"] >= 2
     assert names["unbind"] == names["unbind_resp"] == 1
+
+
+async def test_the_dissector_agrees_on_the_demo(
+    tshark: str, tmp_path: Path, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    relay = Relay(port)
+    await nursery.start(relay.serve)
+    write_files = demo.write_files
+
+    def by_the_relay(folder: Path, rules: Path, _port: int, http_port: int) -> Path:
+        return write_files(folder, rules, relay.port, http_port)
+
+    monkeypatch.setattr(demo, "write_files", by_the_relay)
+    nothing = demo.Hooks(lambda line: None, lambda answered, total: None, lambda text: None)
+    summary = await demo.play(tmp_path, conf_dir() / "rules" / "acme.toml", nothing, crowd=200, sim_port=port)
+
+    names = await compare(tshark, relay, tmp_path)
+    assert not summary.problems
+    assert summary.cuts == 1
+    assert names["bind_transceiver"] == names["bind_transceiver_resp"] == 2
+    assert names["submit_sm"] >= summary.replies
+    assert names["deliver_sm"] >= summary.texts + summary.receipts
+    assert names["unbind"] == names["unbind_resp"] == 1
+
+
+async def test_what_is_malformed_would_be_noticed(tshark: str, tmp_path: Path) -> None:
+    relay = Relay(2775)
+    whole = encode(DeliverSM(source_addr=b"1", destination_addr=b"2", tlvs=((c.TAG_MESSAGE_PAYLOAD, b"Hello"),)))
+    short = len(whole[:-3]).to_bytes(4, "big") + whole[4:-3]
+    relay.connections.append(Connection(40000, [(False, whole), (False, short)]))
+    with pytest.raises(AssertionError, match="_ws.malformed"):
+        await compare(tshark, relay, tmp_path)
