@@ -130,7 +130,15 @@ async def connect_tcp(config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
     Raises:
         OSError: Connecting or the handshake failed.
     """
-    tcp = await trio.open_tcp_stream(config.host, config.port, local_address=config.source_address)
+    try:
+        tcp = await trio.open_tcp_stream(config.host, config.port, local_address=config.source_address)
+    except OSError as exc:
+        # trio says that all attempts failed, and keeps why as the cause: an error, or a group of one for each address.
+        cause = exc.__cause__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        why = (cause.strerror if isinstance(cause, OSError) else None) or str(exc)
+        raise ConnectionError(f"cannot connect to {config.host}:{config.port}: {why}") from exc
     try:
         peer = prepare_socket(tcp)
         if config.tls is None:
