@@ -72,6 +72,7 @@ class Committer:
                 self._refuse(events, exc)
             else:
                 self._kept = []
+                effects.seconds = self._clock() - now
                 self._hand_out(effects)
             self._turned.set()
             self._turned = trio.Event()

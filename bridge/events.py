@@ -92,3 +92,5 @@ class Effects:
     """(link, what) → how many, as counted in the store."""
     full: bool = False
     """The store had no room."""
+    seconds: float | None = None
+    """How long it took to decide and commit them; None if nothing was committed."""

@@ -207,4 +207,6 @@ class Service:
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)
+        if effects.seconds is not None:
+            self._metrics.turn(effects.seconds)
         self._metrics.full(full=effects.full)

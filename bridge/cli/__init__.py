@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # name: (where the command is, what it does)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("bridge.cli.init:init", "Make a working folder: configuration, rules, a simulator script, a short README."),
+    "init": ("bridge.cli.init:init", "Make a working folder: configuration, rules, a script for sim, a README."),
     "demo": ("bridge.cli.demo:demo", "Everything on loopback: simulator, bridge and scripted subscribers."),
     "run": ("bridge.cli.run:run", "Run the service."),
     "check": ("bridge.cli.check:check", "Check the configuration, the rules and the rules' tests."),
