@@ -92,6 +92,39 @@ def as_list(value: object) -> list[object]:
     return value
 
 
+@pytest.mark.parametrize("script", ["node_server.js", "smpp34_server.py"])
+async def test_the_bridge_comes_back_after_an_unbind_of_a_foreign_smsc(script: str, tmp_path: Path) -> None:
+    async with peer(script, str(free_port())) as smsc:
+        port = (await smsc.event("listening"))["port"]
+        assert isinstance(port, int)
+        async with bridge(tmp_path, port, enquire_link='"0.2s"') as esme:
+            for number in range(2):
+                await smsc.event("bound")
+                for command in deliveries(f"1555000010{number}", f"ping {number}"):
+                    await smsc.do("deliver", **command)
+                assert (await smsc.event("receipted"))["status"] == 0
+                if script == "node_server.js":
+                    await smsc.do("enquire_link")
+                    assert (await smsc.event("enquired"))["status"] == 0
+                    await smsc.event("enquire_link")
+                await smsc.do("unbind")
+                await smsc.event("unbound")
+            await smsc.event("bound")
+            rows = await esme.stop()
+    assert not smsc.events("error")
+    assert [row["state"] for row in rows if row["kind"] == "mt"] == ["delivered"] * 2
+
+
+async def test_the_bridge_says_why_it_is_refused(tmp_path: Path) -> None:
+    async with peer("node_server.js") as smsc:
+        port = (await smsc.event("listening"))["port"]
+        assert isinstance(port, int)
+        async with bridge(tmp_path, port, password='"wrong"') as esme:
+            await esme.program.line("ESME_RINVPASWD")
+            assert await esme.stop() == []
+    assert not smsc.events("bound")
+
+
 def replies(smsc: Peer) -> dict[str, str]:
     """Return the whole replies that a server has had, by subscriber."""
     submits = smsc.events("submit")

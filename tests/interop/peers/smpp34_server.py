@@ -25,10 +25,10 @@ async def main(port: int) -> None:
     await server.start()
     tell("listening", port=port)
     sessions: dict[str, Any] = {}
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Future[None]] = set()
 
     def start(work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.ensure_future(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
