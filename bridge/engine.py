@@ -6,6 +6,7 @@ reads a clock or starts a thread: the committer calls it.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.analytics import HOUR, Counters
@@ -56,8 +57,8 @@ class Engine(State):
             self.recall(turn)
             for group, links in self.group_links.items():
                 timeout = max(self.outbox.links[name].config.response_timeout for name in links)
-                since = self.position.time - timeout
-                self.redelivery[group].connection_ended(("", 0.0), turn.recent_mos(links, since, 1_000_000))
+                since = min(self.position.time - timeout, self.position.expected.get(group, inf))
+                self.redelivery[group].connection_ended(("", 0.0), since, turn.recent_mos(links, since, 1_000_000))
             work = TurnWork(self, turn, now, refuse_texts=False)
             work.recover()
             effects = work.run(())

@@ -34,6 +34,8 @@ class _Cut:
     which: tuple[str, float]
     expected: dict[int, list[int]]
     """Hash of a key → ids of the MOs; a hit is verified against the stored row."""
+    since: float
+    """No MO among them came earlier."""
     expires: float = inf
 
 
@@ -46,22 +48,34 @@ class Redelivery:
     _cuts: list[_Cut] = field(default_factory=list)
     _expires: float = inf
     """When the first of them does."""
+    _absorbed: list[tuple[float, MoKey, Mo]] = field(default_factory=list)
+    """What came again, and when: its new answer may be lost with the new connection."""
 
     def __bool__(self) -> bool:
         """Return whether anything may come again."""
         return bool(self._cuts)
 
-    def connection_ended(self, which: tuple[str, float], mos: Iterable[Mo]) -> None:
+    def connection_ended(self, which: tuple[str, float], since: float, mos: Iterable[Mo]) -> None:
         """Note what may come again after a connection ended (or the process was started anew).
 
         Args:
             which: Tells connections apart; a second call for the same one changes nothing.
-            mos: What came within response_timeout before its end.
+            since: response_timeout before its end, in seconds since the epoch.
+            mos: What came from then on.
         """
         if any(cut.which == which for cut in self._cuts):
             return
-        self._cuts.append(_Cut(which, {}))
+        cut = _Cut(which, {}, since)
+        self._cuts.append(cut)
         self.also(which, mos)
+        self._absorbed = [entry for entry in self._absorbed if entry[0] >= since]
+        for _, key, mo in self._absorbed:
+            cut.expected.setdefault(hash(key), []).append(mo.id)
+            cut.since = min(cut.since, mo.time)
+
+    def since(self, now: float) -> float:
+        """Return the time from which on MOs are still expected again, inf if none is; a new process must know it."""
+        return min((cut.since for cut in self._cuts if cut.expires > now), default=inf)
 
     def also(self, which: tuple[str, float], mos: Iterable[Mo]) -> None:
         """Add what the connection brought last: texts that are taken by the very turn that learns of its end.
@@ -96,16 +110,17 @@ class Redelivery:
                 ids += cut.expected[h]
         return ids
 
-    def absorbed(self, key: MoKey, mo_id: int) -> None:
-        """Note that the MO came again: it absorbs no other."""
+    def absorbed(self, key: MoKey, mo: Mo, now: float) -> None:
+        """Note that the MO came again: it absorbs no other until its connection ends too."""
         h = hash(key)
         for cut in self._cuts:
             ids = cut.expected.get(h)
-            if ids and mo_id in ids:
-                ids.remove(mo_id)
-                return
+            if ids and mo.id in ids:
+                ids.remove(mo.id)
+        self._absorbed.append((now, key, mo))
 
-    def not_absorbed(self, key: MoKey, mo_id: int) -> None:
+    def not_absorbed(self, key: MoKey, mo: Mo) -> None:
         """Take absorbed() back: the turn was not committed, so the MO will come once more."""
+        self._absorbed = [entry for entry in self._absorbed if entry[2] is not mo]
         if self._cuts:
-            self._cuts[0].expected.setdefault(hash(key), []).append(mo_id)
+            self._cuts[0].expected.setdefault(hash(key), []).append(mo.id)

@@ -12,6 +12,7 @@ later.
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.assembly import Assembly, add_part, joined, pack_key
@@ -99,7 +100,7 @@ class TurnWork:
         self._replies: list[tuple[Mt, Encoded]] = []
         self._pending_mos: dict[int, Mo] = {}
         self._redelivered: dict[int, Mo] = {}
-        self._absorbed: list[tuple[str, MoKey, int]] = []
+        self._absorbed: list[tuple[str, MoKey, Mo]] = []
         self._lost: list[SessionLost] = []
         self._parked: dict[IdKey, Parked] = {}
         self._any_parked = store.parked_count() > 0
@@ -161,8 +162,11 @@ class TurnWork:
                     if isinstance(context, tuple) and not outcome.late:
                         flight, part = context
                         flight.open |= 1 << part
-        for group, key, mo_id in self._absorbed:
-            self.state.redelivery[group].not_absorbed(key, mo_id)
+            elif isinstance(event, Withdrawn):
+                for flight in event.flights:
+                    flight.open |= sum(1 << part for part in flight.todo)
+        for group, key, mo in self._absorbed:
+            self.state.redelivery[group].not_absorbed(key, mo)
 
     # ---------------------------------------------------------------- small things
 
@@ -188,7 +192,7 @@ class TurnWork:
             since = event.time - config.response_timeout
             links = state.group_links[config.group]
             state.redelivery[config.group].connection_ended(
-                (event.link, event.time), self.store.recent_mos(links, since, 1_000_000)
+                (event.link, event.time), since, self.store.recent_mos(links, since, 1_000_000)
             )
             self._lost.append(event)
         elif isinstance(event, SessionBound):
@@ -483,8 +487,8 @@ class TurnWork:
             known = self._pending_mos.get(mo_id) or self._redelivered.get(mo_id)
             mo = known or self.store.mos([mo_id])[0]
             if mo is not None and key in keys_of(mo):
-                redelivery.absorbed(key, mo_id)
-                self._absorbed.append((group, key, mo_id))
+                redelivery.absorbed(key, mo, self.now)
+                self._absorbed.append((group, key, mo))
                 mo.redelivered += 1
                 if known is None:
                     self._redelivered[mo_id] = mo
@@ -777,6 +781,7 @@ class TurnWork:
             state.position.commit + 1,
             self.now,
             next(iter(state.births), self.first_id),
+            {group: r.since(self.now) for group, r in state.redelivery.items() if r.since(self.now) < inf},
         )
         self.store.commit(changes)
 

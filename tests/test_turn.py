@@ -369,6 +369,46 @@ def test_after_a_kill_an_equal_text_is_absorbed_once() -> None:
     assert len(bridge.mos()) == 2
 
 
+def test_what_was_not_answered_when_the_link_was_lost_is_expected_across_kills() -> None:
+    bridge = Bridge()
+    bridge.deliver(text("hours"))
+    bridge.turn(*bridge.lose_session())
+    for _ in range(2):
+        bridge.now += 3600
+        bridge.turn(LinkChanged(LinkRow("a", "connecting", bridge.now, 0, "refused", "")))
+        bridge.begin(bind=False)
+    bridge.turn(*bridge.rebind())
+    bridge.deliver(text("hours"))
+    assert bridge.mo().redelivered == 1
+    bridge.now += 301
+    bridge.turn()
+    assert bridge.memory.position.expected == {}
+
+
+def test_a_text_whose_second_answer_is_lost_too_is_absorbed_again() -> None:
+    bridge = Bridge()
+    bridge.deliver(text("hours"))
+    for times in (1, 2):
+        bridge.turn(*bridge.lose_session())
+        bridge.now += 60
+        bridge.turn(*bridge.rebind())
+        bridge.deliver(text("hours"))
+        assert bridge.mo().redelivered == times
+    bridge.deliver(text("hours"))
+    assert len(bridge.mos()) == 2
+
+
+def test_a_text_that_two_losses_made_expected_absorbs_one() -> None:
+    bridge = Bridge()
+    bridge.deliver(text("hours"))
+    for _ in range(2):
+        bridge.now += 1
+        bridge.turn(*bridge.lose_session(), *bridge.rebind())
+    bridge.deliver(text("hours"))
+    bridge.deliver(text("hours"))
+    assert [mo.redelivered for mo in bridge.mos()] == [1, 0]
+
+
 def test_a_text_may_come_again_on_another_link_of_its_carrier_but_of_no_other() -> None:
     bridge = Bridge(link("a", group="g"), link("b", group="g"), link("c"))
     bridge.deliver(text("hours"), name="a")

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.config import LimitsConfig, MessageIdConfig
 from bridge.events import CapacityChanged
+from bridge.store import StoreFull
 from smppcore import constants as c
 from smppcore.errors import LocalProtocolError
 from smppcore.events import Outcome
@@ -411,6 +412,21 @@ def test_the_rest_of_a_message_whose_first_part_is_in_doubt_goes_back_with_it() 
     bridge.turn(*bridge.rebind())
     assert len(bridge.submits()) == 3
     check(bridge)
+
+
+def test_a_half_sent_message_survives_a_lost_session_whose_commit_fails() -> None:
+    bridge = Bridge()
+    bridge.deliver(text(LONG))
+    (first,) = bridge.submits(room=1)
+    events = [bridge.answers(cut_off(first)), *bridge.lose_session()]
+    bridge.memory.failures.append(StoreFull("no room"))
+    with pytest.raises(StoreFull):
+        bridge.turn(*events)
+    bridge.turn(*events)
+    check(bridge)
+    bridge.turn(*bridge.rebind())
+    assert len(bridge.submits()) == 3
+    assert bridge.mt().attempts == 2
 
 
 # -- order (invariant 10)

@@ -27,12 +27,22 @@ CounterKey = tuple[int, str, str]
 LogEntry = tuple[str | int | list[int] | None, ...]
 """One input of the committer, with what it led to; the first item says which, the rest refers to rows:
 
-``("mo", id, [ids of its replies])``  a text was decided ``("part", id)``                      a part of a long message
-came ``("again", id)``                     the carrier delivered an MO again ``("submit", id, part, status,
-message_id)``  the answer to a submit_sm; status None: there was none, message_id says why ``("withdrawn", id)``
-a claim was taken back before anything left ``("receipt", id, part, state, error)``       a delivery receipt ``("in
-doubt", id)``                  a claim of an earlier process without an outcome ``("link", name, state, detail)``     a
-link changed its state
+``("mo", id, [ids of its replies])``
+    a text was decided
+``("part", id)``
+    a part of a long message came
+``("again", id)``
+    the carrier delivered an MO again
+``("submit", id, part, status, message_id)``
+    the answer to a submit_sm; status None: there was none, message_id says why
+``("withdrawn", id)``
+    a claim was taken back before anything left
+``("receipt", id, part, state, error)``
+    a delivery receipt
+``("in doubt", id)``
+    a claim of an earlier process without an outcome
+``("link", name, state, detail)``
+    a link changed its state
 """
 
 
@@ -85,6 +95,8 @@ class Position:
     """When the last commit was made."""
     settled_below: int = 1
     """No message with a smaller id has an open claim, unless it is in the queue table."""
+    expected: dict[str, float] = field(default_factory=dict)
+    """By carrier group: MOs that came from this time on may be delivered again, for their connection has ended."""
 
 
 @dataclass(slots=True)

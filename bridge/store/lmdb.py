@@ -135,6 +135,10 @@ def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
     return Position(*msgpack.unpackb(txn.get(b"position", db=t.meta)))
 
 
+def _pack_position(p: Position) -> bytes:
+    return bytes(msgpack.packb((p.next_id, p.commit, p.time, p.settled_below, p.expected)))
+
+
 class LmdbTurn:
     """One write transaction; see bridge.store.Turn."""
 
@@ -310,7 +314,7 @@ class LmdbTurn:
         p_ = c.position
         if c.log:
             put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
-        put(b"position", msgpack.packb((p_.next_id, p_.commit, p_.time, p_.settled_below)), db=t.meta)
+        put(b"position", _pack_position(p_), db=t.meta)
 
 
 class LmdbStore:
@@ -359,12 +363,7 @@ class LmdbStore:
                     if position is None:
                         position = Position()
                         txn.put(b"format", b"%d" % FORMAT, db=self._tables.meta)
-                        p = position
-                        txn.put(
-                            b"position",
-                            msgpack.packb((p.next_id, p.commit, p.time, p.settled_below)),
-                            db=self._tables.meta,
-                        )
+                        txn.put(b"position", _pack_position(position), db=self._tables.meta)
             except BaseException:
                 self._tables.env.close()
                 raise
