@@ -291,13 +291,13 @@ class LinkConfig:
     registered_delivery: bool = True
     """Ask for a delivery receipt for each message."""
     accepted_is_final: bool = False
-    """The carrier sends no receipt after the state ACCEPTED (§5.2.28)."""
+    """The carrier sends no receipt after the state ACCEPTED (§5.2.28); not in force in this version."""
     message_id: MessageIdConfig = MessageIdConfig()
     """How the carrier writes message ids."""
     validity: Seconds = 0.0
     """validity_period of each message, as a relative time (§7.1.1); 0s = the carrier's own."""
     receipt_grace: Seconds = 86400.0
-    """A reply without a receipt for `validity` plus this becomes `unknown`."""
+    """A reply without a receipt for `validity` plus this becomes `unknown`; not in force in this version."""
     retry: RetryConfig = RetryConfig()
     """After a temporary error of the carrier."""
     in_doubt: InDoubtConfig = InDoubtConfig()
@@ -348,11 +348,16 @@ class Config:
 def not_in_force(config: Config) -> list[str]:
     """Returns a line for each link with options that are accepted but that this version does not carry out."""
     lines = []
+    usual = LinkConfig()
     for link in config.link:
-        names = [name for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)]
-        if names:
-            options = ", ".join(f"limits.{name}" for name in names)
-            lines.append(f"link {link.name}: {options}: accepted, not in force in this version")
+        options = [
+            name for name in ("accepted_is_final", "receipt_grace") if getattr(link, name) != getattr(usual, name)
+        ]
+        options += [
+            f"limits.{name}" for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)
+        ]
+        if options:
+            lines.append(f"link {link.name}: {', '.join(options)}: accepted, not in force in this version")
     return lines
 
 

@@ -164,12 +164,12 @@ def test_the_contracts_example_loads_as_it_is_written(tmp_path: Path) -> None:
 def test_what_is_not_in_force_is_said(write: Writer) -> None:
     config = write.load(
         '[[link]]\nname = "a"\npassword = ""\nlimits = { per_second = 9, warn_at = [0.5], per_day = 10 }\n'
-        '[[link]]\nname = "b"\npassword = ""\nlimits = { reserve_replies = 0.4 }\n'
+        '[[link]]\nname = "b"\npassword = ""\nlimits = { reserve_replies = 0.4 }\nreceipt_grace = "1h"\n'
         '[[link]]\nname = "c"\npassword = ""\nlimits = { per_second = 9, max_age = "1m" }\n'
     )
     assert not_in_force(config) == [
         "link a: limits.per_day, limits.warn_at: accepted, not in force in this version",
-        "link b: limits.reserve_replies: accepted, not in force in this version",
+        "link b: receipt_grace, limits.reserve_replies: accepted, not in force in this version",
     ]
 
 
