@@ -200,6 +200,26 @@ async def test_a_text_too_long_for_any_message_is_refused_at_once(autojump_clock
         assert w.simulator.report().figures.mo_unique == 0
 
 
+async def test_a_text_from_an_impossible_number_is_refused_and_harms_no_other(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        esme = Esme()
+        await w.bind(esme)
+        impossible = w.simulator.inject(Mo("1" * 30, SERVICE, "HELP"))
+        w.simulator.inject(Mo(SUBSCRIBER, SERVICE, "HELP"))
+        await w.simulator.settled()
+        assert (impossible.refused, len(esme.texts)) == (True, 1)
+
+
+async def test_a_receipt_that_is_refused_for_good_is_counted(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        esme = Esme(lambda _pdu: c.ESME_RX_R_APPN)
+        link, _ = await w.bind(esme)
+        await link.request(submit())
+        await w.simulator.settled()
+        report = w.simulator.report()
+        assert (report.figures.receipts_refused, report.figures.receipts_acked, report.receipts_unacked) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("status", [c.ESME_RX_T_APPN, c.ESME_RSYSERR, c.ESME_RMSGQFUL, c.ESME_RTHROTTLED])
 async def test_a_temporary_error_brings_the_text_again_later(autojump_clock: MockClock, status: int) -> None:
     async with world(SimulatorConfig(redelivery_delay=3.0)) as w:

@@ -123,6 +123,8 @@ class Report:
     """Texts that are neither acknowledged nor refused."""
     unreplied_acked: int
     """Texts that were acknowledged and have no reply: silence, or a loss."""
+    receipts_unacked: int
+    """Receipts that are neither acknowledged nor refused."""
     ack_ms: dict[str, float]
     """From the first attempt to the acknowledgement of a deliver_sm."""
     reply_ms: dict[str, float]
@@ -147,7 +149,8 @@ class Report:
             f"replies   {f.replies}: {f.replied} to texts, {f.unmatched} beyond, {f.dup_replies} repeated; "
             f"{self.unreplied_acked} texts without",
             f"submits   {f.submits}: {f.submits_accepted} accepted{_counts(f.submit_status)}",
-            f"receipts  {f.receipts_made} made, {f.receipts_acked} acknowledged{_counts(f.receipts)}",
+            f"receipts  {f.receipts_made} made, {f.receipts_acked} acknowledged, "
+            f"{self.receipts_unacked} not{_counts(f.receipts)}",
             f"sessions  {f.binds} bound, {f.binds_refused} refused, {f.drops} cuts",
         ]
         for name, table in (("ack", self.ack_ms), ("reply", self.reply_ms)):
@@ -248,6 +251,7 @@ class Tally:
             round(seconds, 3),
             figures.mo_unique - figures.mo_acked - figures.mo_refused,
             max(0, figures.mo_acked - figures.replied),
+            figures.receipts_made - figures.receipts_acked - figures.receipts_refused,
             self.ack_latency.report(),
             self.reply_latency.report(),
         )
