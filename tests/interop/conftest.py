@@ -44,18 +44,17 @@ def _program(name: str, package: str) -> str:
     return found
 
 
-def need_node_smpp() -> str:
-    """Return node's path, if it finds the package smpp (by NODE_PATH)."""
-    node = _program("node", "Debian nodejs")
-    if subprocess.run([node, "-e", "require('smpp')"], capture_output=True, check=False).returncode:
-        missing("node's package smpp", "npm smpp, with NODE_PATH set to its node_modules")
-    return node
-
-
-def need_smpp34() -> None:
-    """Check for Python's package smpp34."""
-    if importlib.util.find_spec("smpp34") is None:
-        missing("the package smpp34", "PyPI smpp34")
+@pytest.fixture
+def script(request: pytest.FixtureRequest) -> str:
+    """A script of `peers/`, by indirect parametrization; the test is skipped where the library is missing."""
+    name: str = request.param
+    if name.startswith("node"):
+        node = _program("node", "Debian nodejs")
+        if subprocess.run([node, "-e", "require('smpp')"], capture_output=True, check=False).returncode:
+            missing("node's package smpp", "npm smpp, with NODE_PATH set to its node_modules")
+    elif importlib.util.find_spec(name.partition("_")[0]) is None:
+        missing(f"the package {name.partition('_')[0]}", "PyPI, with PYTHONPATH set to its folder")
+    return name
 
 
 @pytest.fixture(scope="session")

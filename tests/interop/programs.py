@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import gsm0338
 import trio
 
-from tests.interop.conftest import need_node_smpp, need_smpp34
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -176,14 +174,9 @@ class Peer:
 
 @asynccontextmanager
 async def peer(script: str, *arguments: str) -> AsyncIterator[Peer]:
-    """Run a script of `peers/`; skip the test where its library is not installed."""
+    """Run a script of `peers/`."""
     path = PEERS / script
-    if path.suffix == ".js":
-        interpreter = need_node_smpp()
-    else:
-        if "smpp34" in script:
-            need_smpp34()
-        interpreter = sys.executable
+    interpreter = "node" if path.suffix == ".js" else sys.executable
     async with program([interpreter, path, *arguments]) as running:
         yield Peer(running)
 

@@ -111,7 +111,7 @@ QUICK = SimulatorConfig(receipts=Receipts(delay=0.0))
 PROBING = replace(QUICK, session=replace(QUICK.session, enquire_link_interval=0.2))
 
 
-@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("script", CLIENTS, indirect=True)
 async def test_a_transceiver_does_all_there_is(script: str, dissect: Dissect, nursery: trio.Nursery) -> None:
     server = await serve(nursery, PROBING)
     async with peer(script, str(server.relay.port)) as client:
@@ -136,7 +136,7 @@ async def test_a_transceiver_does_all_there_is(script: str, dissect: Dissect, nu
     assert not [name for name in names if name.endswith("!")]
 
 
-@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("script", CLIENTS, indirect=True)
 async def test_receipts_and_texts_come_by_the_receiver_of_a_pair(
     script: str, dissect: Dissect, nursery: trio.Nursery
 ) -> None:
@@ -155,7 +155,7 @@ async def test_receipts_and_texts_come_by_the_receiver_of_a_pair(
     await dissect(server.relay)
 
 
-@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("script", CLIENTS, indirect=True)
 async def test_a_wrong_password_is_refused(script: str, dissect: Dissect, nursery: trio.Nursery) -> None:
     server = await serve(nursery, QUICK)
     async with peer(script, str(server.relay.port)) as client:
@@ -170,7 +170,7 @@ async def test_a_wrong_password_is_refused(script: str, dissect: Dissect, nurser
     assert (await dissect(server.relay)).keys() <= {"bind_transceiver", "bind_transceiver_resp!"}
 
 
-@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("script", CLIENTS, indirect=True)
 async def test_a_refused_text_has_a_status_and_the_next_an_id(
     script: str, dissect: Dissect, nursery: trio.Nursery
 ) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(60)
 
+SERVERS = ["node_server.js", "smpp34_server.py"]
 SERVICE = "12345"
 LONG = "ping 7777777 " + "and a long text, in several parts: [éàü] " * 9
 
@@ -44,7 +45,7 @@ TALKS = {
 BY_PAYLOAD = "15550000006"
 
 
-@pytest.mark.parametrize("script", ["node_server.js", "smpp34_server.py"])
+@pytest.mark.parametrize("script", SERVERS, indirect=True)
 async def test_the_bridge_answers_every_text_of_a_foreign_smsc(script: str, tmp_path: Path) -> None:
     async with peer(script, str(free_port())) as smsc:
         listening = await smsc.event("listening")
@@ -92,7 +93,7 @@ def as_list(value: object) -> list[object]:
     return value
 
 
-@pytest.mark.parametrize("script", ["node_server.js", "smpp34_server.py"])
+@pytest.mark.parametrize("script", SERVERS, indirect=True)
 async def test_the_bridge_comes_back_after_an_unbind_of_a_foreign_smsc(script: str, tmp_path: Path) -> None:
     async with peer(script, str(free_port())) as smsc:
         port = (await smsc.event("listening"))["port"]
@@ -115,8 +116,9 @@ async def test_the_bridge_comes_back_after_an_unbind_of_a_foreign_smsc(script: s
     assert [row["state"] for row in rows if row["kind"] == "mt"] == ["delivered"] * 2
 
 
-async def test_the_bridge_says_why_it_is_refused(tmp_path: Path) -> None:
-    async with peer("node_server.js") as smsc:
+@pytest.mark.parametrize("script", ["node_server.js"], indirect=True)
+async def test_the_bridge_says_why_it_is_refused(script: str, tmp_path: Path) -> None:
+    async with peer(script) as smsc:
         port = (await smsc.event("listening"))["port"]
         assert isinstance(port, int)
         async with bridge(tmp_path, port, password='"wrong"') as esme:
