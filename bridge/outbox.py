@@ -128,6 +128,21 @@ class Outbox:
             self._pairs.setdefault(pair_of(flight.mt), []).insert(0, flight.mt)
             self.links[flight.mt.link].in_air += flight.claimed
 
+    def admit(self, mt: Mt, encoded: Encoded, now: float) -> Flight | None:
+        """Take in a new message.
+
+        Returns:
+            Its claim if it may be sent at once; None if it has to wait, then the store's queue must hold it.
+        """
+        queue = self.links[mt.link]
+        pair = mt.contact, mt.number, not mt.mo
+        if pair not in self._pairs and not queue.loaded and queue.unloaded == _ALL_LOADED and queue.fits(mt.parts, now):
+            self._pairs[pair] = [mt]
+            return self.claim(mt, now, encoded, queued=False)
+        if not queue.pages_out(mt) and self.add(mt, now):
+            return self.claim(mt, now, encoded, queued=False)
+        return None
+
     def add(self, mt: Mt, now: float) -> bool:
         """Take in a message that is not claimed: a new one, or one loaded from the store.
 

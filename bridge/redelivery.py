@@ -53,7 +53,7 @@ class Redelivery:
 
     def __bool__(self) -> bool:
         """Return whether anything may come again."""
-        return bool(self._cuts)
+        return any(cut.expected for cut in self._cuts)
 
     def connection_ended(self, which: tuple[str, float], since: float, mos: Iterable[Mo]) -> None:
         """Note what may come again after a connection ended (or the process was started anew).

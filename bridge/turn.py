@@ -213,43 +213,46 @@ class TurnWork:
 
     def _outcomes(self, event: Outcomes) -> None:
         queue = self.outbox.links[event.link]
+        flights, log, mts = self.outbox.flights, self.changes.log, self.changes.mts
         for outcome in event.outcomes:
             context = outcome.request.context
             if not isinstance(context, tuple):
                 continue
             flight, part = context
-            if outcome.late or flight.mt.id not in self.outbox.flights or not flight.open >> part & 1:
+            mt = flight.mt
+            if outcome.late or mt.id not in flights or not flight.open >> part & 1:
                 self._late(queue, flight, part, outcome)
                 continue
             response = outcome.response
-            if isinstance(outcome.error, LocalProtocolError):
-                part_refused(flight, part, f"not sendable: {outcome.error}")
-                self.changes.log.append(("submit", flight.mt.id, part, None, "not sendable"))
-            elif response is None:
-                timed_out = isinstance(outcome.error, ResponseTimeout)
-                part_in_doubt(flight, part, _NO_RESPONSE if timed_out else "link_lost")
-                self.changes.log.append(("submit", flight.mt.id, part, None, flight.mt.error))
-                self._count(event.link, "submit.no_response" if timed_out else "submit.link_lost")
+            if type(response) is SubmitSMResp and response.command_status == 0:
+                message_id = response.message_id.decode("latin-1")
+                part_accepted(flight, part, message_id)
+                self._name_part(queue, mt, part, message_id)
+                log.append(("submit", mt.id, part, 0, message_id))
             else:
-                self._answered(queue, flight, part, response)
+                self._not_accepted(flight, part, outcome)
             if flight.open == 0:
                 self._landed(queue, flight)
             if self._early:
-                self._apply_early(flight.mt)
-            self.changes.mts[flight.mt.id] = flight.mt
+                self._apply_early(mt)
+            mts[mt.id] = mt
 
-    def _answered(self, queue: LinkQueue, flight: Flight, part: int, response: Pdu) -> None:
-        status = response.command_status
-        if status == 0 and type(response) is SubmitSMResp:
-            message_id = response.message_id.decode("latin-1")
-            part_accepted(flight, part, message_id)
-            self._name_part(queue, flight.mt, part, message_id)
-            self.changes.log.append(("submit", flight.mt.id, part, 0, message_id))
-        else:
-            status = status or constants.ESME_RSYSERR  # an answer of another type says nothing of the message
+    def _not_accepted(self, flight: Flight, part: int, outcome: Outcome) -> None:
+        mt, response, log = flight.mt, outcome.response, self.changes.log
+        if response is not None:
+            # An answer of another type with status 0 says nothing of the message.
+            status = response.command_status or constants.ESME_RSYSERR
             part_failed(flight, part, status)
-            self.changes.log.append(("submit", flight.mt.id, part, status, ""))
-            self._count(flight.mt.link, "submit." + constants.status_name(status))
+            log.append(("submit", mt.id, part, status, ""))
+            self._count(mt.link, "submit." + constants.status_name(status))
+        elif isinstance(outcome.error, LocalProtocolError):
+            part_refused(flight, part, f"not sendable: {outcome.error}")
+            log.append(("submit", mt.id, part, None, "not sendable"))
+        else:
+            why = _NO_RESPONSE if isinstance(outcome.error, ResponseTimeout) else "link_lost"
+            part_in_doubt(flight, part, why)
+            log.append(("submit", mt.id, part, None, why))
+            self._count(mt.link, "submit." + why)
 
     def _name_part(self, queue: LinkQueue, mt: Mt, part: int, message_id: str) -> None:
         """Make the message findable by what the SMSC called it; settle a receipt that came first."""
@@ -285,6 +288,7 @@ class TurnWork:
         elif flight.fate == ACCEPTED:
             accept(mt, now)
             self._leave(flight)
+            return
         elif flight.fate == FAILED:
             finish(mt, "failed", now)
             self._leave(flight)
@@ -298,7 +302,7 @@ class TurnWork:
                 self._again(flight, now + delay)
         else:
             self._in_doubt(mt, flight)
-        if mt.state != ACCEPTED and mt.state in FINAL_STATES:
+        if mt.state in FINAL_STATES:
             self._count(mt.link, "mt." + mt.state)
 
     def _in_doubt(self, mt: Mt, flight: Flight | None) -> None:
@@ -401,7 +405,7 @@ class TurnWork:
         config = queue.config
         group = config.group
         unanswered = self._unanswered.setdefault(group, {})
-        redelivery = self.state.redelivery[group]
+        expecting = bool(self.state.redelivery[group])
         responses: list[Pdu] = []
         for pdu in event.pdus:
             esm_class: int = pdu.esm_class  # type: ignore[attr-defined]
@@ -427,7 +431,7 @@ class TurnWork:
                 self.changes.log.append(("again", first.id))
                 self._count(event.link, "mo.redelivered")
                 continue
-            if redelivery and self._came_before(group, key):
+            if expecting and self._came_before(group, key):
                 self._count(event.link, "mo.redelivered")
                 continue
             if self.refuse_texts:
@@ -699,8 +703,8 @@ class TurnWork:
             if verdict is not None:
                 finish(mt, verdict[0], now, verdict[1])
                 self._count(mt.link, "mt." + mt.state)
-            elif not queue.pages_out(mt) and outbox.add(mt, now):
-                flights.append(outbox.claim(mt, now, encoded, queued=False))
+            elif (flight := outbox.admit(mt, encoded, now)) is not None:
+                flights.append(flight)
             else:
                 changes.queued.append(mt)
 
