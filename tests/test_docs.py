@@ -1,0 +1,140 @@
+"""What is written for people is true: help texts, the README, the shipped files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from bridge.cli import main
+from bridge.cli.init import FILES
+from bridge.records import FINAL_STATES, OUTCOMES
+
+PROJECT = Path(__file__).parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+WORKING_README = (PROJECT / "conf" / "README.md").read_text(encoding="utf-8")
+
+
+def commands(group: click.Group, *words: str) -> dict[tuple[str, ...], click.Command]:
+    """Every command that does something, by its words after `smppbridge`."""
+    found: dict[tuple[str, ...], click.Command] = {}
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found |= commands(command, *words, name) if isinstance(command, click.Group) else {(*words, name): command}
+    return found
+
+
+COMMANDS = commands(main)
+
+
+def spoken(text: str) -> list[list[str]]:
+    """The arguments of each `smppbridge …` in code blocks and in backquotes."""
+    lines: list[str] = []
+    for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        lines += block.splitlines()
+    lines += re.findall(r"`([^`\n]+)`", re.sub(r"^```\n.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    parsed = []
+    for line in lines:
+        for command in re.split(r"&&|;", line.partition(" #")[0].rstrip(" &")):
+            words = shlex.split(command)
+            if words[:1] == ["smppbridge"]:
+                parsed.append(["1" if word == "ID" else word for word in words[1:]])
+    return parsed
+
+
+def parses(arguments: list[str]) -> None:
+    """Parse a command line as click would, without running it.
+
+    Raises:
+        click.UsageError: With what is wrong.
+    """
+    group: click.Group = main
+    rest = arguments
+    while True:
+        context = group.make_context("smppbridge", list(rest), resilient_parsing=False)
+        name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None, name
+        if not isinstance(command, click.Group):
+            command.make_context(name, list(rest))
+            return
+        group = command
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_does_and_shows_an_example(words: tuple[str, ...]) -> None:
+    help_text = COMMANDS[words].help or ""
+    assert len(help_text.splitlines()[0]) > 10
+    _, example, shown = help_text.partition("Example:\n")
+    assert example
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    assert lines
+    assert all(line.startswith(f"smppbridge {' '.join(words)}") for line in lines)
+    for line in spoken("```\n" + "\n".join(lines) + "\n```\n"):
+        parses(line)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_a_line_in_the_readme(words: tuple[str, ...]) -> None:
+    assert re.search(rf"^\| `smppbridge {' '.join(words)}\b[^`]*` \| \w", README, re.MULTILINE)
+
+
+def test_every_line_of_the_readme_is_a_command() -> None:
+    listed = re.findall(r"^\| `smppbridge ([^`]+)`", README, re.MULTILINE)
+    assert {tuple(re.findall(r"[a-z]+", line.split(" -c")[0])) for line in listed} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("text", [README, WORKING_README], ids=["README.md", "conf/README.md"])
+def test_every_command_line_shown_parses(text: str) -> None:
+    lines = spoken(text)
+    assert len(lines) >= 5
+    for line in lines:
+        parses(line)
+
+
+@pytest.mark.parametrize(
+    "line", [["run", "--no-such-option"], ["show"], ["nonsense"], ["export", "messages", "--format", "xml"]]
+)
+def test_a_wrong_command_line_would_be_seen(line: list[str]) -> None:
+    with pytest.raises(click.UsageError):
+        parses(line)
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    block = README.split("```")[1]
+    assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("text", [README, WORKING_README], ids=["README.md", "conf/README.md"])
+def test_every_file_that_is_named_is_there(text: str) -> None:
+    named = set(re.findall(r"\]\(([^)#]+)\)", text)) | set(re.findall(r"\b(?:tools|conf)/[\w./]+\w", text))
+    for name in named:
+        assert (PROJECT / name).exists(), name
+
+
+def test_every_file_of_a_working_folder_that_is_named_is_written() -> None:
+    named = set(re.findall(r"\bwork/([\w/]+\.\w+)", README)) | set(
+        re.findall(r"\b(?:rules|sim)/\w+\.toml", WORKING_README)
+    )
+    assert named
+    assert named <= set(FILES)
+
+
+def test_every_outcome_and_state_is_explained() -> None:
+    tables = " ".join(re.findall(r"^\| (`\w.*?) \|", README, re.MULTILINE))
+    for word in {*OUTCOMES, *FINAL_STATES, "queued", "held", "sent", "accepted", "unknown"}:
+        assert f"`{word}`" in tables, word
+
+
+def test_every_tool_for_people_is_in_the_readme() -> None:
+    for tool in ("bench.py", "bench_core.py", "crash.py", "full_disk.py", "fuzz.py"):
+        assert f"tools/{tool}" in README
+
+
+def test_the_makefile_has_what_the_readme_names() -> None:
+    targets = set(re.findall(r"^(\w+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE)) <= targets
