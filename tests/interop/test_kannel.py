@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 import trio
 
+from smppcore import constants as c
+from smppcore.pdu import decode
 from smppcore.testbed.config import SimulatorConfig
 from smppcore.testbed.simulator import Simulator
 from tests.interop.programs import PATIENCE, bridge, free_port, listening, program, until
@@ -35,27 +37,30 @@ async def ignore(stream: trio.SocketStream) -> None:
         pass
 
 
-async def test_the_bridge_answers_every_text_of_drive_smpp(drive_smpp: str, tmp_path: Path) -> None:
-    """It has no transceiver, numbers requests from 0, probes after each text, and gives no message ids."""
-    # Since 3.4 its texts have a receipted_message_id, as a receipt would.
-    tlv = '\ngroup = smpp-tlv\nname = "my_id"\ntag = 0x001E\ntype = octetstring\nlength = 65\n'
-    (tmp_path / "drive_smpp.conf").write_text(tlv)
-    port = free_port()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(trio.serve_tcp, ignore, DRIVE_SMPP_SMSBOX_PORT, host="127.0.0.1"))
-        command = [drive_smpp, "-v", "0", "-p", str(port), "-m", str(MOS), "-c", str(tmp_path / "drive_smpp.conf")]
-        async with program(command) as smsc:
-            await smsc.line(
-                "Starting drive_smpp test"
-            )  # it ends when its first connection does, so no other shall be made
-            async with bridge(tmp_path, port, bind='"separate"') as esme:
-                await smsc.line("ESME has submitted all messages to SMSC")
-                for answer in ("deliver_sm_resp", "enquire_link_resp"):
-                    await smsc.line(f"of type {answer}", MOS)
-                rows = await esme.stop()
-            assert await smsc.ended() == 0
-        nursery.cancel_scope.cancel()
+async def test_the_bridge_answers_every_text_of_drive_smpp(
+    drive_smpp: str, dissect: Dissect, tmp_path: Path, nursery: trio.Nursery
+) -> None:
+    """It has no transceiver, counts requests from 0, probes after each text, gives no message ids, and its texts have the TLV of a receipt."""
+    config = tmp_path / "drive_smpp.conf"
+    config.write_text('\ngroup = smpp-tlv\nname = "my_id"\ntag = 0x001E\ntype = octetstring\nlength = 65\n')
+    relay = Relay(free_port())
+    await nursery.start(relay.serve)
+    await nursery.start(partial(trio.serve_tcp, ignore, DRIVE_SMPP_SMSBOX_PORT, host="127.0.0.1"))
+    command = [drive_smpp, "-v", "0", "-p", str(relay.target), "-m", str(MOS), "-c", str(config)]
+    async with program(command) as smsc:
+        await smsc.line("Starting drive_smpp test")  # and no probe: it ends when its first connection does
+        async with bridge(tmp_path, relay.port, bind='"separate"') as esme:
+            await smsc.line("ESME has submitted all messages to SMSC")
+            for answer in ("deliver_sm_resp", "enquire_link_resp"):
+                await smsc.line(f"of type {answer}", MOS)
+            rows = await esme.stop()
+        assert await smsc.ended() == 0
 
+    names = await dissect(relay)
+    texts = [decode(octets) for octets in relay.connections[-1].pdus(from_client=False)]
+    assert sum(pdu.tlv(c.TAG_RECEIPTED_MESSAGE_ID) == b"receipted_message_id\0" for pdu in texts) == MOS
+    for name in ("deliver_sm", "enquire_link", "submit_sm"):
+        assert names[name] == names[name + "_resp"] == MOS
     assert smsc.output.count("of type unbind") == 2
     assert f"Number of messages sent to SMSC: {MOS}" in smsc.output
     assert "ERROR" not in smsc.output
