@@ -51,6 +51,9 @@ class Committer:
         self._clock = clock
         self._waiting: list[Event] = []
         self._kept: list[Event] = []
+        self._failure = ""
+        """What the store said when the last turn failed, "" if it did not."""
+        self._full = False
         self._arrived = trio.Event()
         self._turned = trio.Event()
 
@@ -72,6 +75,7 @@ class Committer:
                 self._refuse(events, exc)
             else:
                 self._kept = []
+                self._note_recovery(effects)
                 effects.seconds = self._clock() - now
                 self._hand_out(effects)
             self._turned.set()
@@ -90,9 +94,26 @@ class Committer:
         with trio.move_on_after(max(0.0, due - now)):
             await self._arrived.wait()
 
+    def _note_recovery(self, effects: Effects) -> None:
+        """Say once that the store fails no longer, that it is nearly full, and that it no longer is."""
+        if self._failure:
+            self._failure = ""
+            effects.incidents.append("the store works again")
+        if effects.full != self._full:
+            self._full = effects.full
+            effects.incidents.append(
+                "the store is nearly full: texts are refused and nothing new is sent; raise [store] max_size"
+                if effects.full
+                else "the store is no longer nearly full"
+            )
+
     def _refuse(self, events: Sequence[Event], error: StoreError) -> None:
         """Answer what can come again with a temporary error; keep the rest for the next turn."""
-        effects = Effects(full=isinstance(error, StoreFull), incidents=[str(error)])
+        effects = Effects(full=isinstance(error, StoreFull))
+        if self._failure != str(error):
+            # Once, not for each of hundreds of turns per second: the log may be on the same disk.
+            self._failure = str(error)
+            effects.incidents.append(f"{error}; texts are refused until it works again")
         links: dict[str, LinkChanged] = {}
         self._kept = []
         for event in events:

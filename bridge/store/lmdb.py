@@ -21,6 +21,7 @@ lmdb.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -70,6 +71,8 @@ _part = struct.Struct(">QH")
 _hour = struct.Struct(">I")
 _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
+_LITTLE = 1 << 20
+"""Octets: a disk with less room than this is full for a turn."""
 
 
 def _contact_key(key: ContactKey) -> bytes:
@@ -91,13 +94,21 @@ def _unpack_parked(key: bytes, value: bytes) -> Parked:
     return Parked(group, message_id, *msgpack.unpackb(value))
 
 
-def _explain(exc: lmdb.Error) -> StoreError:
-    """Translate LMDB's exceptions once, here."""
+def _explain(exc: lmdb.Error, path: str | Path = "") -> StoreError:
+    """Translate LMDB's exceptions once, here; with a path, a write there that failed."""
     if isinstance(exc, lmdb.MapFullError):
         return StoreFull("the store has reached its maximum size; raise [store] max_size or make room")
-    if "No space left" in str(exc) or isinstance(exc, lmdb.DiskError):
+    said = str(exc)
+    # A write for which the disk has only a part of the room is cut short, which LMDB reports as EIO.
+    short = bool(path) and os.strerror(errno.EIO) in said and _room(path) < _LITTLE
+    if short or isinstance(exc, lmdb.DiskError) or any(os.strerror(e) in said for e in (errno.ENOSPC, errno.EDQUOT)):
         return StoreFull(f"no room on the disk of the store ({exc})")
     return StoreError(f"the store failed: {exc}")
+
+
+def _room(path: str | Path) -> int:
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
 
 
 class _Tables:
@@ -268,7 +279,7 @@ class LmdbTurn:
             self._write(changes)
             self._txn.commit()
         except lmdb.Error as exc:
-            raise _explain(exc) from exc
+            raise _explain(exc, self._t.env.path()) from exc
         self.committed = True
 
     def _write(self, c: Changes) -> None:
@@ -335,6 +346,9 @@ class LmdbStore:
         self._path = path
         self._max_size = max_size
         self._sync = sync
+        self._unusable = False
+        """The environment is closed after a failed write; the next turn opens it again."""
+        self._used = 0.0
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -371,10 +385,13 @@ class LmdbStore:
             error = _explain(exc)
             raise type(error)(f"{self._path}: {error}") from exc
         self.position = position
+        self._unusable = False
 
     @contextmanager
     def turn(self) -> Iterator[LmdbTurn]:
         """Open the next turn; see bridge.store.Store."""
+        if self._unusable:
+            self._open()
         try:
             txn = self._tables.env.begin(write=True)
         except lmdb.Error as exc:
@@ -386,16 +403,19 @@ class LmdbStore:
             txn.abort()
             # After a failed write LMDB may hold its environment unusable until it is opened again.
             self._tables.env.close()
-            self._open()
+            self._unusable = True
             raise
         finally:
             if not turn.committed:
                 txn.abort()
 
     def used_share(self) -> float:
-        """Return how much of the maximum size is used, 0.0 … 1.0."""
+        """Return how much of the maximum size is used, 0.0 … 1.0; after a turn that failed, as it was before."""
+        if self._unusable:
+            return self._used
         env = self._tables.env
-        return float((env.info()["last_pgno"] + 1) * env.stat()["psize"] / self._max_size)
+        self._used = float((env.info()["last_pgno"] + 1) * env.stat()["psize"] / self._max_size)
+        return self._used
 
     def close(self) -> None:
         """Close it; every commit is on the disk already."""
