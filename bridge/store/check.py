@@ -59,7 +59,9 @@ class Check:
         yield from self._conversations()
         yield from self._assemblies()
         yield from self._counters()
-        yield from self._simple("parked", lambda key, value: (key.decode().split("\0", 1)[1], *_fields(value, 3)))
+        yield from self._simple(
+            "parked", lambda key, value: (key.decode("latin-1").split("\0", 1)[1], *_fields(value, 3))
+        )
         yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 5)))
         yield from self._log()
 
@@ -164,7 +166,7 @@ class Check:
 
     def _ids(self) -> Iterator[str]:
         for key, value in self._rows("ids"):
-            name = f"message_id {key.partition(bytes(1))[2].decode('utf-8', 'replace')!r}"
+            name = f"message_id {key.partition(bytes(1))[2].decode('latin-1')!r}"
             try:
                 number, part = _place.unpack(value)
                 data = self._reader.value("mt", _number.pack(number))
@@ -249,8 +251,9 @@ def _same(key: bytes, message_id: str | None) -> bool:
     """Whether a key of the table `ids` is this message_id's, whichever way the link normalises it."""
     if message_id is None:
         return False
-    held = key.partition(b"\0")[2]
-    return any(held in (n.encode(), n.encode()[: len(held)]) for n in (normalise_id(message_id, k) for k in _ID_KINDS))
+    group, _, held = key.partition(b"\0")
+    room = 511 - len(group) - 1  # a longer id is there by its head
+    return any(normalise_id(message_id, kind).encode("latin-1", "replace")[:room] == held for kind in _ID_KINDS)
 
 
 def _fields(value: bytes, count: int) -> tuple[object, ...]:

@@ -82,7 +82,8 @@ def _contact_key(key: ContactKey) -> bytes:
 def _id_key(key: IdKey) -> bytes:
     # LMDB keys end at 511 octets; a longer message_id breaks the specification's 64 (SMPP v3.4 §5.2.23), its head
     # will do.
-    return f"{key[0]}\0{key[1]}".encode()[:511]
+    # One octet for each of the carrier's, so that a cut leaves whole characters.
+    return f"{key[0]}\0{key[1]}".encode("latin-1")[:511]
 
 
 def _queue_key(m: Mt) -> bytes:
@@ -90,7 +91,7 @@ def _queue_key(m: Mt) -> bytes:
 
 
 def _unpack_parked(key: bytes, value: bytes) -> Parked:
-    group, message_id = key.decode().split("\0", 1)
+    group, message_id = key.decode("latin-1").split("\0", 1)
     return Parked(group, message_id, *msgpack.unpackb(value))
 
 
