@@ -40,7 +40,9 @@ async def ignore(stream: trio.SocketStream) -> None:
 async def test_the_bridge_answers_every_text_of_drive_smpp(
     drive_smpp: str, dissect: Dissect, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
-    """It has no transceiver, counts requests from 0, probes after each text, gives no message ids, and its texts have the TLV of a receipt."""
+    """It has no transceiver, counts requests from 0, probes after each text, gives no message ids, and its texts have a
+    TLV of receipts.
+    """
     config = tmp_path / "drive_smpp.conf"
     config.write_text('\ngroup = smpp-tlv\nname = "my_id"\ntag = 0x001E\ntype = octetstring\nlength = 65\n')
     relay = Relay(free_port())
@@ -57,8 +59,8 @@ async def test_the_bridge_answers_every_text_of_drive_smpp(
         assert await smsc.ended() == 0
 
     names = await dissect(relay)
-    texts = [decode(octets) for octets in relay.connections[-1].pdus(from_client=False)]
-    assert sum(pdu.tlv(c.TAG_RECEIPTED_MESSAGE_ID) == b"receipted_message_id\0" for pdu in texts) == MOS
+    pdus = [decode(octets) for connection in relay.connections for octets in connection.pdus(from_client=False)]
+    assert sum(pdu.tlv(c.TAG_RECEIPTED_MESSAGE_ID) == b"receipted_message_id\0" for pdu in pdus) == MOS
     for name in ("deliver_sm", "enquire_link", "submit_sm"):
         assert names[name] == names[name + "_resp"] == MOS
     assert smsc.output.count("of type unbind") == 2
