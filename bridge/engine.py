@@ -91,7 +91,7 @@ class Engine(State):
     def _committed(self, work: TurnWork) -> None:
         """Take over what is on the disk now."""
         flights = self.outbox.flights
-        for flight in work.landed:
+        for flight in work.desk.landed:
             del flights[flight.mt.id]
             self.births.pop(flight.mt.id, None)
         for flight in work.effects.flights:

@@ -63,6 +63,8 @@ class State:
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""
         self.parked_check = 0.0
+        self.nameless: set[str] = set()
+        """Links that were said to accept messages without a message_id: once is enough."""
 
     def recall(self, turn: Turn) -> None:
         """Make the memory say what the store says."""

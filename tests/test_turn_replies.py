@@ -144,8 +144,11 @@ def test_an_answer_without_an_id_accepts_and_says_so() -> None:
     pdu = sent(bridge)
     effects = bridge.turn(bridge.answers(accepted(pdu, b"")))
     assert (bridge.mt().state, list(bridge.mt().message_ids)) == ("accepted", [""])
-    assert effects.incidents == ["link a: submit_sm_resp without message_id: its receipt cannot be matched"]
+    assert effects.incidents == ["link a: accepts messages without a message_id; their receipts cannot be matched"]
+    assert effects.tally["a", "submit.no_message_id"] == 1
     assert not bridge.memory.ids
+    again = bridge.turn(bridge.answers(accepted(sent(bridge), b"")))
+    assert (again.incidents, again.tally["a", "submit.no_message_id"]) == ([], 1)
 
 
 @pytest.mark.parametrize("status", [c.ESME_RTHROTTLED, c.ESME_RMSGQFUL, c.ESME_RSYSERR, c.ESME_RX_T_APPN])

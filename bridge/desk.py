@@ -1,0 +1,53 @@
+"""What the stages of one turn share: the changes that will be committed, the effects that they set free, and the time.
+
+Made for one turn and thrown away after it. No decisions here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.events import Effects
+from bridge.store import Changes
+
+if TYPE_CHECKING:
+    from bridge.delivery import Flight
+    from bridge.state import State
+    from bridge.store import Turn
+
+
+class Desk:
+    """One turn's own memory.
+
+    Args:
+        state: What the turns share.
+        store: The open transaction.
+        now: Seconds since the epoch.
+        refuse_texts: There is no room: take no texts, claim nothing.
+    """
+
+    def __init__(self, state: State, store: Turn, now: float, *, refuse_texts: bool) -> None:
+        self.state = state
+        self.outbox = state.outbox
+        self.store = store
+        self.now = now
+        self.refuse_texts = refuse_texts
+        self.changes = Changes()
+        self.effects = Effects()
+        self.landed: list[Flight] = []
+        """Claims that have their outcome."""
+        self.next_id = state.position.next_id
+        self.first_id = self.next_id
+        """Messages from this id on are made by this turn."""
+
+    def count(self, link: str, what: str, n: int = 1) -> None:
+        """Count something of a link ("" for what belongs to none)."""
+        key = (link, what)
+        tally = self.effects.tally
+        tally[key] = tally.get(key, 0) + n
+
+    def new_id(self) -> int:
+        """Return the id of the next message."""
+        n = self.next_id
+        self.next_id = n + 1
+        return n

@@ -1,0 +1,325 @@
+"""The first stage of a turn, and its last word: what became of what we sent, by answers and by receipts.
+
+Here a message leaves its pair's queue, is tried again, or is in doubt; `bridge.delivery` says by which rules. A receipt
+whose message_id no message has yet is kept until the answer with that id comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.delivery import (
+    ACCEPTED,
+    FAILED,
+    RETRY,
+    Flight,
+    accept,
+    apply_receipt,
+    finish,
+    judge,
+    name_part,
+    part_accepted,
+    part_failed,
+    part_in_doubt,
+    part_refused,
+    retry_delay,
+)
+from bridge.records import FINAL_STATES
+from bridge.store import Parked
+from smppcore import constants
+from smppcore.errors import LocalProtocolError, ResponseTimeout
+from smppcore.pdu import SubmitSMResp
+from smppcore.receipt import STATE_OUTCOME, normalise_id
+
+if TYPE_CHECKING:
+    from bridge.desk import Desk
+    from bridge.events import Outcomes
+    from bridge.outbox import LinkQueue
+    from bridge.records import Mt
+    from bridge.store import IdKey
+    from smppcore.receipt import Receipt
+    from smppcore.session import Outcome
+
+_NO_RESPONSE = "no_response"
+
+PARKED_TTL = 3600.0
+"""Seconds for which a receipt without a message is kept: its submit_sm_resp cannot be on the way any longer."""
+PARKED_CHECK = 60.0
+
+
+class Settlement:
+    """Outcomes and receipts of one turn."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.state = desk.state
+        self.outbox = desk.outbox
+        self.store = desk.store
+        self.now = desk.now
+        self.changes = desk.changes
+        self.effects = desk.effects
+        self._parked: dict[IdKey, Parked] = {}
+        self._any_parked = desk.store.parked_count() > 0
+        self._early: list[tuple[int, Parked]] = []
+
+    def outcomes(self, event: Outcomes) -> None:
+        """Settle the answers to what we sent."""
+        queue = self.outbox.links[event.link]
+        flights, log, mts = self.outbox.flights, self.changes.log, self.changes.mts
+        for outcome in event.outcomes:
+            context = outcome.request.context
+            if not isinstance(context, tuple):
+                continue
+            flight, part = context
+            mt = flight.mt
+            if outcome.late or mt.id not in flights or not flight.open >> part & 1:
+                self._late(queue, flight, part, outcome)
+                continue
+            response = outcome.response
+            if type(response) is SubmitSMResp and response.command_status == 0:
+                message_id = response.message_id.decode("latin-1")
+                part_accepted(flight, part, message_id)
+                self._name_part(queue, mt, part, message_id)
+                log.append(("submit", mt.id, part, 0, message_id))
+            else:
+                self._not_accepted(flight, part, outcome)
+            if flight.open == 0:
+                self._landed(queue, flight)
+            if self._early:
+                self._apply_early(mt)
+            mts[mt.id] = mt
+
+    def _not_accepted(self, flight: Flight, part: int, outcome: Outcome) -> None:
+        mt, response, log = flight.mt, outcome.response, self.changes.log
+        if response is not None:
+            # An answer of another type with status 0 says nothing of the message.
+            status = response.command_status or constants.ESME_RSYSERR
+            part_failed(flight, part, status)
+            log.append(("submit", mt.id, part, status, ""))
+            self.desk.count(mt.link, "submit." + constants.status_name(status))
+        elif isinstance(outcome.error, LocalProtocolError):
+            part_refused(flight, part, f"not sendable: {outcome.error}")
+            log.append(("submit", mt.id, part, None, "not sendable"))
+        else:
+            why = _NO_RESPONSE if isinstance(outcome.error, ResponseTimeout) else "link_lost"
+            part_in_doubt(flight, part, why)
+            log.append(("submit", mt.id, part, None, why))
+            self.desk.count(mt.link, "submit." + why)
+
+    def _name_part(self, queue: LinkQueue, mt: Mt, part: int, message_id: str) -> None:
+        """Make the message findable by what the SMSC called it; settle a receipt that came first."""
+        if not message_id:
+            self.desk.count(mt.link, "submit.no_message_id")
+            if mt.link not in self.state.nameless:
+                self.state.nameless.add(mt.link)
+                self.effects.incidents.append(
+                    f"link {mt.link}: accepts messages without a message_id; their receipts cannot be matched"
+                )
+            return
+        config = queue.config
+        kind = config.message_id.response
+        key = (config.group, message_id if kind == "text" else normalise_id(message_id, kind))
+        self.changes.ids.append((key, mt.id, part))
+        if self._any_parked:
+            parked = self.store.parked([key])[0]
+            if parked is not None:
+                self.changes.unparked.append(key)
+                self._early.append((part, parked))
+
+    def _apply_early(self, mt: Mt) -> None:
+        """Apply receipts that came before their response, once the response itself was."""
+        for part, parked in self._early:
+            self._receipt(mt, part, parked.state, parked.error)
+        self._early.clear()
+
+    def _landed(self, queue: LinkQueue, flight: Flight) -> None:
+        """Every part has its answer: decide what becomes of the message."""
+        mt, now = flight.mt, self.now
+        self.desk.landed.append(flight)
+        queue.in_air -= flight.claimed
+        if mt.receipts and judge(mt, now):
+            # A receipt for another part was faster than the last answer: nothing of it needs to be sent again.
+            self._leave(flight)
+        elif flight.fate == ACCEPTED:
+            accept(mt, now)
+            self._leave(flight)
+            return
+        elif flight.fate == FAILED:
+            finish(mt, "failed", now)
+            self._leave(flight)
+        elif flight.fate == RETRY:
+            if now - mt.created > queue.max_age:
+                finish(mt, "failed", now, "too_old")
+                self._leave(flight)
+            else:
+                retry = queue.config.retry
+                delay = retry_delay(mt.attempts, throttled=flight.throttled, initial=retry.initial, maximum=retry.max)
+                self._again(flight, now + delay)
+        else:
+            self.in_doubt(mt, flight)
+        if mt.state in FINAL_STATES:
+            self.desk.count(mt.link, "mt." + mt.state)
+
+    def in_doubt(self, mt: Mt, flight: Flight | None) -> None:
+        """A submit_sm has no answer (invariant 8): resend, hold or fail, as the link says."""
+        config = self.outbox.links[mt.link].config
+        policy = config.in_doubt.reply if mt.mo else config.in_doubt.started
+        mt.in_doubt = True
+        if flight is None:
+            self.changes.log.append(("in doubt", mt.id))
+        self.desk.count(mt.link, "mt.in_doubt")
+        if policy == "resend":
+            if flight is None:
+                mt.claim = 0.0
+            else:
+                # On a live session the SMSC is slow, not gone: no hurry to send it again.
+                self._again(flight, self.now + (config.retry.initial if mt.error == _NO_RESPONSE else 0.0))
+            return
+        mt.claim = mt.next_try = 0.0
+        if policy == "fail":
+            finish(mt, "failed", self.now, "in_doubt")
+            if flight is None:
+                self.desk.count(mt.link, "mt.failed")
+        if flight is not None:
+            self._leave(flight)
+
+    def _again(self, flight: Flight, at: float) -> None:
+        if not flight.queued:
+            self.changes.queued.append(flight.mt)
+        self.outbox.retry(flight.mt, at)
+
+    def _leave(self, flight: Flight) -> None:
+        if flight.queued:
+            self.changes.unqueued.append(flight.mt)
+        self.outbox.leave(flight.mt, self.now)
+
+    def _late(self, queue: LinkQueue, flight: Flight, part: int, outcome: Outcome) -> None:
+        """An answer after the message was given up on: it still says that the SMSC has it."""
+        response = outcome.response
+        if not isinstance(response, SubmitSMResp) or response.command_status:
+            return
+        row = self._row(flight.mt.id)
+        if row is None:
+            return
+        message_id = response.message_id.decode("latin-1")
+        self._name_part(queue, row, part, message_id)
+        self.changes.log.append(("submit", row.id, part, 0, message_id))
+        if row.claim == 0.0 and row.state == "sent":
+            name_part(row, part, message_id)
+            if None not in row.message_ids:
+                row.in_doubt = False
+                accept(row, self.now)
+                self.changes.unqueued.append(row)
+                self.outbox.settle(row, self.now)
+                if judge(row, self.now):
+                    self.desk.count(row.link, "mt." + row.state)
+        self._apply_early(row)
+        self.changes.mts[row.id] = row
+
+    def withdrawn(self, flight: Flight, *, suppressed: bool) -> None:
+        """A claim, or the rest of one, that no session was given."""
+        mt = flight.mt
+        if mt.id not in self.outbox.flights:
+            return
+        queue = self.outbox.links[mt.link]
+        self.changes.mts[mt.id] = mt
+        for part in flight.todo:
+            flight.open &= ~(1 << part)
+        if flight.sent:
+            flight.fate = RETRY if flight.fate == ACCEPTED else flight.fate
+            if flight.open == 0:
+                self._landed(queue, flight)
+            return
+        self.desk.landed.append(flight)
+        self.changes.log.append(("withdrawn", mt.id))
+        queue.in_air -= flight.claimed
+        mt.attempts -= 1
+        if suppressed:
+            finish(mt, "suppressed", self.now, "opted_out")
+            self.desk.count(mt.link, "mt.suppressed")
+            self._leave(flight)
+            return
+        if mt.attempts == 0:
+            mt.state = "queued"
+        self._again(flight, self.now)
+
+    def _row(self, mt_id: int) -> Mt | None:
+        """Return the one object of this turn for a message."""
+        row = self.changes.mts.get(mt_id)
+        if row is None:
+            loaded = self.store.mts([mt_id])[0]
+            if loaded is None:
+                return None
+            row = self.outbox.find(loaded)
+        return row
+
+    def receipts(self, received: list[tuple[LinkQueue, Receipt]]) -> None:
+        """Match receipts to their messages; keep those whose message is not known."""
+        keys: list[IdKey] = [
+            (queue.config.group, normalise_id(receipt.message_id, queue.config.message_id.receipt))
+            for queue, receipt in received
+        ]
+        found = self.store.correlate(keys)
+        fresh = {key: (mt_id, part) for key, mt_id, part in self.changes.ids}
+        places = [fresh.get(key) or place for key, place in zip(keys, found, strict=True)] if fresh else found
+        rows = self.changes.mts
+        unknown = [place[0] for place in places if place is not None and place[0] not in rows]
+        loaded = {row.id: self.outbox.find(row) for row in self.store.mts(unknown) if row is not None}
+        for (queue, receipt), key, place in zip(received, keys, places, strict=True):
+            link = queue.config.name
+            self.desk.count(link, "receipt")
+            if place is None:
+                self._park(link, key, receipt)
+                continue
+            row = rows.get(place[0]) or loaded.get(place[0])
+            if row is not None and self._receipt(row, place[1], _state_of(receipt), receipt.error):
+                rows[row.id] = row
+
+    def _receipt(self, mt: Mt, part: int, state: int, error: str) -> bool:
+        """Apply one receipt; return whether it changed anything."""
+        self.changes.log.append(("receipt", mt.id, part, state, error))
+        waited = mt.state == "sent" and not mt.claim
+        if not apply_receipt(mt, part, state, error, self.now):
+            return False
+        if mt.state in FINAL_STATES:
+            self.desk.count(mt.link, "mt." + mt.state)
+            if waited:
+                self.changes.unqueued.append(mt)
+                self.outbox.settle(mt, self.now)
+        return True
+
+    def _park(self, link: str, key: IdKey, receipt: Receipt) -> None:
+        """Keep a receipt whose message is not known: its submit_sm_resp may be on the way."""
+        if not key[1]:
+            self.desk.count(link, "receipt.unreadable")
+            return
+        self.desk.count(link, "receipt.parked")
+        earlier = self._parked.get(key) or (self.store.parked([key])[0] if self._any_parked else None)
+        if earlier is not None and STATE_OUTCOME.get(earlier.state) is not None:
+            return  # nothing that comes after a final receipt counts
+        parked = self._parked[key] = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now)
+        self.changes.parked.append(parked)
+
+    def forget_parked(self) -> None:
+        """Give up receipts whose message never came."""
+        state = self.state
+        if not self._any_parked or self.now < state.parked_check:
+            return
+        state.parked_check = self.now + PARKED_CHECK
+        for parked in self.store.expired_parked(self.now - PARKED_TTL, 1000):
+            key = parked.group, parked.message_id
+            if key not in self._parked:
+                self.changes.unparked.append(key)
+                self.desk.count("", "receipt.unmatched")
+
+    def resends(self, mt: Mt) -> bool:
+        """Return whether a message in doubt is sent again."""
+        policy = self.outbox.links[mt.link].config.in_doubt
+        return (policy.reply if mt.mo else policy.started) == "resend"
+
+
+def _state_of(receipt: Receipt) -> int:
+    """Return the message_state of a receipt; an intermediate notification closes nothing, whatever it says."""
+    if receipt.intermediate and STATE_OUTCOME[receipt.state] is not None:
+        return constants.STATE_ENROUTE
+    return receipt.state
