@@ -172,8 +172,10 @@ class Service:
                     await self._stop.wait()
                     await self._drain(running)
                     front.cancel_scope.cancel()
-                with trio.move_on_after(5):
+                with trio.move_on_after(5) as scope:
                     await self._committer.drained()
+                if scope.cancelled_caught:
+                    log.warning("stopped with outcomes that could not be written; what was in the air is in doubt")
                 back.cancel_scope.cancel()
         finally:
             store.close()

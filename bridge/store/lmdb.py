@@ -103,7 +103,7 @@ def _explain(exc: lmdb.Error, path: str | Path = "") -> StoreError:
     # A write for which the disk has only a part of the room is cut short, which LMDB reports as EIO.
     short = bool(path) and os.strerror(errno.EIO) in said and _room(path) < _LITTLE
     if short or isinstance(exc, lmdb.DiskError) or any(os.strerror(e) in said for e in (errno.ENOSPC, errno.EDQUOT)):
-        return StoreFull(f"no room on the disk of the store ({exc})")
+        return StoreFull(f"no room on the disk of the store ({exc}); free some, or move [bridge] data_dir")
     return StoreError(f"the store failed: {exc}")
 
 
