@@ -54,6 +54,8 @@ class Committer:
         self._failure = ""
         """What the store said when the last turn failed, "" if it did not."""
         self._full = False
+        self._turning = False
+        """A turn is on its way: what it claims is not known yet."""
         self._arrived = trio.Event()
         self._turned = trio.Event()
 
@@ -69,6 +71,7 @@ class Committer:
             events, self._waiting = self._kept + self._waiting, []
             self._arrived = trio.Event()
             now = self._clock()
+            self._turning = True
             try:
                 effects = await trio.to_thread.run_sync(self.engine.turn, events, now)
             except StoreError as exc:
@@ -78,12 +81,13 @@ class Committer:
                 self._note_recovery(effects)
                 effects.seconds = self._clock() - now
                 self._hand_out(effects)
+            self._turning = False
             self._turned.set()
             self._turned = trio.Event()
 
     async def drained(self) -> None:
         """Wait until every event is committed and every claim has its outcome; the caller bounds the time."""
-        while self._waiting or self._kept or self.engine.outbox.flights:
+        while self._waiting or self._turning or self._kept or self.engine.outbox.flights:
             await self._turned.wait()
 
     async def _until_due(self) -> None:

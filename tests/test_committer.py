@@ -1,99 +1,212 @@
-"""The committer's task: what it says and keeps while turns fail, and afterwards."""
+"""The committer's task: batches, failed commits, due times, draining; on the mock clock, turns in the event loop."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
 
+import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+import trio.testing
 
 from bridge.committer import Committer
-from bridge.store import StoreError, StoreFull
+from bridge.events import CapacityChanged, LinkChanged
+from bridge.store import LinkRow, StoreError, StoreFull
 from smppcore import constants as c
-from tests.pipeline import Bridge, accepted, text
+from tests.pipeline import START, Bridge, accepted, check, receipt, refused, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.events import Effects
+    from trio.testing import MockClock
 
-NO_ROOM = "no room on the disk of the store"
+    from bridge.events import Effects, Event
+
+T = TypeVar("T")
 
 
-class Watched:
-    """A committer around an engine on a memory store, and everything that it handed out."""
+class Desk:
+    """A committer on an engine in memory; what it hands out is done at once and remembered."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self) -> None:
         self.bridge = Bridge()
-        self.handed: list[Effects] = []
-        self.committer = Committer(self.bridge.engine, self._take, lambda: self.bridge.now)
-        nursery.start_soon(self.committer.run)
+        self.effects: deque[Effects] = deque()
+        self.batches: list[int] = []
+        began = trio.current_time()
+        self.committer = Committer(self.bridge.engine, self.hand_out, lambda: START + trio.current_time() - began)
+        turn = self.bridge.engine.turn
 
-    def _take(self, effects: Effects) -> None:
+        def counted(events: list[Event], now: float) -> Effects:
+            self.batches.append(len(events))
+            self.bridge.now = now
+            return turn(events, now)
+
+        self.bridge.engine.turn = counted  # type: ignore[method-assign, assignment]
+
+    def hand_out(self, effects: Effects) -> None:
+        self.effects.append(effects)
         self.bridge.take_over(effects)
-        self.handed.append(effects)
 
-    def fail_with(self, error: StoreError | None) -> None:
-        """Let every commit fail from now on; None: let none fail."""
-        self.bridge.memory.failures = [] if error is None else [error] * 10_000
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Let turns pass until something holds; a turn's thread cannot wake us."""
-        while not condition():  # noqa: ASYNC110
-            await trio.sleep(0.001)
-
-    async def deliver(self, body: str) -> list[int]:
-        """Deliver one text; return the status of its answer."""
-        self.committer.put(self.bridge.arrivals(text(body)))
-        await self.until(lambda: bool(self.bridge.wire.responses))
-        await wait_all_tasks_blocked()
-        return self.bridge.wire.statuses()
-
+    @property
     def incidents(self) -> list[str]:
-        found = [line for effects in self.handed for line in effects.incidents]
-        self.handed.clear()
-        return found
+        return [line for effects in self.effects for line in effects.incidents]
 
 
-async def test_a_store_that_fails_is_told_once_and_once_that_it_works_again(nursery: trio.Nursery) -> None:
-    watched = Watched(nursery)
-    watched.fail_with(StoreFull(NO_ROOM))
-    assert await watched.deliver("hours") == [c.ESME_RX_T_APPN]
-    assert await watched.deliver("hours") == [c.ESME_RX_T_APPN]
-    assert watched.incidents() == [f"{NO_ROOM}; texts are refused until it works again"]
-    watched.fail_with(StoreError("the disk failed"))
-    assert await watched.deliver("hours") == [c.ESME_RX_T_APPN]
-    assert watched.incidents() == ["the disk failed; texts are refused until it works again"]
-    watched.fail_with(None)
-    assert await watched.deliver("hours") == [c.ESME_ROK]
-    assert watched.incidents() == ["the store works again"]
-    assert await watched.deliver("thanks") == [c.ESME_ROK]
-    assert watched.incidents() == []
+@pytest.fixture
+def turns_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run_sync(function: Callable[..., T], *arguments: object) -> T:
+        await trio.lowlevel.checkpoint()
+        return function(*arguments)
+
+    monkeypatch.setattr("bridge.committer.trio.to_thread.run_sync", run_sync)
 
 
-async def test_a_store_that_is_nearly_full_is_told_once(nursery: trio.Nursery) -> None:
-    watched = Watched(nursery)
-    watched.bridge.memory.share = 0.96
-    assert await watched.deliver("hours") == [c.ESME_RX_T_APPN]
-    assert await watched.deliver("hours") == [c.ESME_RX_T_APPN]
-    (line,) = watched.incidents()
-    assert "raise [store] max_size" in line
-    watched.bridge.memory.share = 0.5
-    assert await watched.deliver("hours") == [c.ESME_ROK]
-    assert watched.incidents() == ["the store is no longer nearly full"]
+@pytest.fixture
+async def desk(
+    turns_in_the_loop: None,
+    nursery: trio.Nursery,
+) -> Desk:
+    made = Desk()
+    nursery.start_soon(made.committer.run)
+    return made
 
 
-async def test_an_outcome_waits_here_until_it_can_be_written(nursery: trio.Nursery) -> None:
-    watched = Watched(nursery)
-    await watched.deliver("hours")
-    (pdu,) = watched.bridge.submits()
-    watched.fail_with(StoreFull(NO_ROOM))
-    watched.committer.put(watched.bridge.answers(accepted(pdu, b"id1")))
-    for _ in range(3):
-        assert await watched.deliver("thanks") == [c.ESME_RX_T_APPN]
-    assert watched.bridge.mt().state == "sent"
-    watched.fail_with(None)
-    assert await watched.deliver("thanks") == [c.ESME_ROK]
-    assert watched.bridge.mt().state == "accepted"
-    assert list(watched.bridge.mt().message_ids) == ["id1"]
-    await watched.committer.drained()
+async def settle() -> None:
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_what_waits_is_one_turn_and_its_answers_are_handed_out(desk: Desk, autojump_clock: MockClock) -> None:
+    bridge = desk.bridge
+    desk.committer.put(bridge.arrivals(text("echo 1")))
+    desk.committer.put(bridge.arrivals(text("echo 2", source=b"2")))
+    await settle()
+    assert desk.batches == [2]
+    assert bridge.wire.statuses() == [0, 0]
+    assert bridge.reply_texts() == [b"1", b"2"]
+    assert desk.effects[0].seconds == 0.0
+
+
+async def test_what_arrives_during_a_turn_is_the_next_one(desk: Desk, autojump_clock: MockClock) -> None:
+    bridge = desk.bridge
+    desk.committer.put(bridge.arrivals(text("echo 1")))
+    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
+    desk.committer.put(bridge.arrivals(text("echo 2", source=b"2")))
+    desk.committer.put(bridge.arrivals(text("echo 3", source=b"3")))
+    await settle()
+    assert sum(desk.batches) == 3
+    assert len(bridge.mts()) == 3
+
+
+async def test_a_failed_commit_refuses_texts_and_receipts_and_keeps_the_rest(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    bridge = desk.bridge
+    desk.committer.put(bridge.arrivals(text("hours")))
+    await settle()
+    (pdu,) = bridge.submits()
+    bridge.wire.statuses()
+    bridge.memory.failures.append(StoreFull("no room"))
+    desk.committer.put(bridge.answers(accepted(pdu, b"7")))
+    desk.committer.put(bridge.arrivals(text("echo 1"), receipt(b"7")))
+    desk.committer.put(CapacityChanged("a", 1))
+    for state in ("connecting", "bound"):
+        desk.committer.put(LinkChanged(LinkRow("a", state, START, 1, "", "")))
+    await trio.sleep(0.5)
+    assert bridge.wire.statuses() == [c.ESME_RX_T_APPN] * 2
+    assert bridge.mt().state == "sent"
+    assert desk.effects[-1].tally == {("a", "mo.refused"): 2}
+    assert desk.effects[-1].full
+    await trio.sleep(0.6)
+    assert bridge.mt().state == "accepted"
+    assert bridge.memory.link["a"].state == "bound"
+    assert desk.batches[-1] == 3
+    assert bridge.engine.outbox.links["a"].capacity == 1
+    check(bridge)
+
+
+async def test_the_failure_is_said_once_and_so_is_its_end(desk: Desk, autojump_clock: MockClock) -> None:
+    bridge = desk.bridge
+    bridge.memory.failures += [StoreError("the disk is gone")] * 3
+    for _ in range(5):
+        desk.committer.put(bridge.arrivals(text("hours")))
+        await settle()
+    assert desk.incidents == ["the disk is gone; texts are refused until it works again", "the store works again"]
+    assert bridge.wire.statuses() == [c.ESME_RX_T_APPN] * 3 + [0] * 2
+
+
+async def test_a_store_that_is_nearly_full_is_said_so_once(desk: Desk, autojump_clock: MockClock) -> None:
+    bridge = desk.bridge
+    for share in (0.5, 0.96, 0.97, 0.5):
+        bridge.memory.share = share
+        desk.committer.put(bridge.arrivals(text("hours")))
+        await settle()
+    assert [line.split(":")[0] for line in desk.incidents] == [
+        "the store is nearly full",
+        "the store is no longer nearly full",
+    ]
+
+
+async def test_a_retry_is_tried_at_its_time_without_any_event(desk: Desk, autojump_clock: MockClock) -> None:
+    bridge = desk.bridge
+    desk.committer.put(bridge.arrivals(text("hours")))
+    await settle()
+    (pdu,) = bridge.submits()
+    desk.committer.put(bridge.answers(refused(pdu, c.ESME_RSYSERR)))
+    await trio.sleep(4.9)
+    assert bridge.submits() == []
+    await trio.sleep(0.2)
+    assert bridge.reply_texts() == [b"8-18"]
+    assert len(desk.batches) == 3
+
+
+async def test_an_idle_committer_makes_no_turns(desk: Desk, autojump_clock: MockClock) -> None:
+    await trio.sleep(86400)
+    assert desk.batches == []
+
+
+async def test_draining_waits_for_the_last_outcome(
+    desk: Desk, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    bridge = desk.bridge
+    desk.committer.put(bridge.arrivals(text("hours")))
+    drained = trio.Event()
+
+    async def drain() -> None:
+        await desk.committer.drained()
+        drained.set()
+
+    nursery.start_soon(drain)
+    await trio.sleep(1)
+    assert not drained.is_set()
+    (pdu,) = bridge.submits()
+    bridge.memory.failures.append(StoreFull("no room"))
+    desk.committer.put(bridge.answers(accepted(pdu, b"7")))
+    await trio.sleep(0.5)
+    assert not drained.is_set()
+    await trio.sleep(1)
+    assert drained.is_set()
+    await desk.committer.drained()
+
+
+async def test_a_bug_in_a_turn_ends_the_task_loudly(turns_in_the_loop: None, autojump_clock: MockClock) -> None:
+    desk = Desk()
+
+    def broken(events: list[Event], now: float) -> Effects:
+        raise KeyError(len(events), now)
+
+    desk.bridge.engine.turn = broken  # type: ignore[method-assign, assignment]
+    desk.committer.put(CapacityChanged("a", 1))
+    with pytest.raises(KeyError):
+        await desk.committer.run()
+
+
+async def test_a_turn_in_its_thread_is_finished_though_the_task_is_cancelled() -> None:
+    desk = Desk()
+    async with trio.open_nursery() as nursery:
+        desk.committer.put(desk.bridge.arrivals(text("hours")))
+        nursery.start_soon(desk.committer.run)
+        while not desk.batches:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert desk.bridge.wire.statuses() == [0]
