@@ -46,6 +46,8 @@ class Carrier:
         self._receivers: set[Link] = set()
         self._wanted = config.binds * (2 if config.bind == "separate" else 1)
         self.stopping = False
+        self._state = ""
+        self._since = 0.0
         self._say("connecting", "")
 
     @property
@@ -116,8 +118,7 @@ class Carrier:
         if not senders:
             self._put(Withdrawn(list(flights), suppressed=False))
             return
-        for flight in flights:
-            self.outbound.add(flight)
+        self.outbound.add(flights)
         for session in senders:
             session.wake()
 
@@ -140,5 +141,8 @@ class Carrier:
         peer = f"{self.config.host}:{self.config.port}"
         if link is not None and link.session.peer_system_id:
             peer += f" ({link.session.peer_system_id.decode('latin-1')})"
-        row = LinkRow(self.config.name, state, self._clock(), self.sessions, detail, peer)
+        if state != self._state:
+            # Not with each attempt: what matters is how long it has been so.
+            self._state, self._since = state, self._clock()
+        row = LinkRow(self.config.name, state, self._since, self.sessions, detail, peer)
         self._put(LinkChanged(row))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.events import Arrivals, Outcomes
 from smppcore import constants
-from smppcore.pdu import DataSM, DeliverSM, Pdu, response_to
+from smppcore.pdu import DataSM, DeliverSM, Pdu, response_class, response_to
 from smppcore.session import Outcome
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def sort_events(link: str, connection: Link, events: list[SessionEvent], now: float) -> Iterator[Event]:
     """Return the committer's events of one batch: outcomes first, then what arrived.
 
-    A request that we do not carry out is answered here, ESME_RINVCMDID.
+    A request that we do not carry out is answered here, ESME_RINVCMDID; an alert_notification has no answer (SMPP v3.4
+    §4.12.1).
 
     Args:
         link: Name of the link.
@@ -36,7 +37,7 @@ def sort_events(link: str, connection: Link, events: list[SessionEvent], now: fl
             arrived.append(event)  # type: ignore[arg-type]
         elif kind is Outcome:
             settled.append(event)  # type: ignore[arg-type]
-        elif isinstance(event, Pdu):
+        elif isinstance(event, Pdu) and response_class(event.command_id) is not None:
             connection.respond([response_to(event, constants.ESME_RINVCMDID)])
     if settled:
         yield Outcomes(link, settled)
