@@ -13,7 +13,7 @@ from smppcore.pdu import SubmitSM
 from smppcore.udh import concat8
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bridge.config import LinkConfig
     from bridge.delivery import Flight
@@ -57,9 +57,9 @@ class Outbound:
         """Return how many messages wait to be taken."""
         return len(self._claims) + len(self._begun)
 
-    def add(self, flight: Flight) -> None:
-        """Take in a claim that is on the disk."""
-        self._claims.append(flight)
+    def add(self, flights: Iterable[Flight]) -> None:
+        """Take in claims that are on the disk."""
+        self._claims.extend(flights)
 
     def take(self, connection: Link, room: int) -> Sequence[SubmitSM]:
         """Return what a session may send now, at most `room` submit_sm's."""

@@ -308,7 +308,7 @@ class Bridge:
             if flights:
                 self._revoked.append(Withdrawn(flights, suppressed=True))
         for flight in effects.flights:
-            self.outbound[flight.mt.link].add(flight)
+            self.outbound[flight.mt.link].add([flight])
 
     # -- what the carrier does
 

@@ -51,7 +51,7 @@ def test_validity_is_a_relative_time(seconds: float, octets: bytes) -> None:
 
 def test_a_claim_becomes_a_submit_sm() -> None:
     outbound = Outbound(link(service_type="WAP", validity=60.0))
-    outbound.add(flight())
+    outbound.add([flight()])
     assert len(outbound) == 1
     (pdu,) = outbound.take(session(), 10)
     assert (pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) == (b"60606", 3, 0)
@@ -64,21 +64,21 @@ def test_a_claim_becomes_a_submit_sm() -> None:
 
 def test_receipts_are_asked_for_only_where_the_link_has_them() -> None:
     outbound = Outbound(link(registered_delivery=False))
-    outbound.add(flight())
+    outbound.add([flight()])
     assert outbound.take(session(), 1)[0].registered_delivery == 0
 
 
 def test_a_text_beyond_gsm_7_is_sent_as_ucs_2() -> None:
     outbound = Outbound(link())
-    outbound.add(flight(text="\u4f60"))
+    outbound.add([flight(text="\u4f60")])
     (pdu,) = outbound.take(session(), 1)
     assert (pdu.data_coding, pdu.short_message) == (8, b"\x4f\x60")
 
 
 def test_parts_carry_a_header_and_go_as_the_window_allows_over_one_session() -> None:
     outbound = Outbound(link())
-    outbound.add(flight(300, LONG))
-    outbound.add(flight(2, "next"))
+    outbound.add([flight(300, LONG)])
+    outbound.add([flight(2, "next")])
     one, other = session(), session()
     (first,) = outbound.take(one, 1)
     (another,) = outbound.take(other, 1)
@@ -101,7 +101,7 @@ def test_only_the_parts_still_to_be_sent_go() -> None:
     outbound = Outbound(link())
     claim = flight(1, LONG)
     claim.todo = [1]
-    outbound.add(claim)
+    outbound.add([claim])
     (pdu,) = outbound.take(session(), 5)
     assert pdu.short_message[5] == 2
     assert pdu.context == (claim, 1)
@@ -110,7 +110,7 @@ def test_only_the_parts_still_to_be_sent_go() -> None:
 def test_taking_is_bounded_by_the_room() -> None:
     outbound = Outbound(link())
     for number in range(5):
-        outbound.add(flight(number))
+        outbound.add([flight(number)])
     assert outbound.take(session(), 0) == []
     assert len(outbound.take(session(), 3)) == 3
     assert len(outbound.take(session(), 3)) == 2
@@ -120,23 +120,23 @@ def test_taking_is_bounded_by_the_room() -> None:
 def test_claims_for_who_opted_out_are_taken_back_but_not_control_replies() -> None:
     outbound = Outbound(link())
     begun, waiting, control, other = flight(1, LONG), flight(2), flight(3, control=True), flight(4, contact="2")
-    outbound.add(begun)
+    outbound.add([begun])
     outbound.take(one := session(), 1)
     for claim in (waiting, control, other):
-        outbound.add(claim)
+        outbound.add([claim])
     assert outbound.revoke({("15550001234", "acme")}) == [waiting]
     assert not waiting.sent
     assert [pdu.context for pdu in outbound.take(one, 9)] == [(begun, 1), (begun, 2), (control, 0), (other, 0)]
     assert outbound.revoke({("15550001234", "acme")}) == []
-    outbound.add(waiting)
+    outbound.add([waiting])
     assert outbound.revoke({("15550001234", "zeta")}) == []
 
 
 def test_a_lost_session_gives_back_what_it_had_begun_and_the_last_one_everything() -> None:
     outbound = Outbound(link())
     begun, waiting = flight(1, LONG), flight(2)
-    outbound.add(begun)
-    outbound.add(waiting)
+    outbound.add([begun])
+    outbound.add([waiting])
     one, other = session(), session()
     outbound.take(one, 1)
     assert outbound.session_lost(other, last=False) == []
