@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bridge.config import Config, LinkConfig, TlsConfig
-    from bridge.delivery import Flight
     from bridge.events import Effects
     from bridge.rules import Ruleset
 
@@ -201,11 +200,8 @@ class Service:
             for carrier in self._carriers.values():
                 carrier.revoke(effects.revoked)
         if effects.flights:
-            by_link: dict[str, list[Flight]] = {}
-            for flight in effects.flights:
-                by_link.setdefault(flight.mt.link, []).append(flight)
-            for name, flights in by_link.items():
-                self._carriers[name].send(flights)
+            for name in {flight.mt.link for flight in effects.flights}:
+                self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)
