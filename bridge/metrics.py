@@ -44,12 +44,13 @@ class Metrics:
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what a turn counted."""
         for key, n in tally.items():
+            if key[1] == "mo.pending":
+                continue  # it goes down again: a state, not an event
             counter = self._by_key.get(key)
             if counter is None:
                 # Finding a labelled counter takes 3 µs, which would be a thirtieth of a turn.
                 counter = self._by_key[key] = self._find(*key)
-            if n > 0:  # a long message that is complete is pending no more: that is a state, not an event
-                counter.inc(n)
+            counter.inc(n)
 
     def _find(self, link: str, what: str) -> Counter:
         family, _, word = what.partition(".")
