@@ -43,11 +43,18 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     """Return a context that verifies the peer, with our certificate if one is given.
 
     Raises:
-        OSError: A file cannot be read, or is no certificate or key (ssl.SSLError).
+        OSError: A file cannot be read, or is no certificate or key; the text names it.
     """
-    context = ssl.create_default_context(cafile=tls.ca)
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+    except OSError as exc:
+        raise OSError(f"tls.ca: {tls.ca} holds no certificates in PEM form ({exc})") from exc
     if tls.cert is not None:
-        context.load_cert_chain(tls.cert, tls.key)
+        try:
+            context.load_cert_chain(tls.cert, tls.key)
+        except OSError as exc:
+            pair = f"{tls.cert} and {tls.key} are" if tls.key else f"{tls.cert} is"
+            raise OSError(f"tls.cert: {pair} no certificate with its key in PEM form ({exc})") from exc
     return context
 
 

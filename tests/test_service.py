@@ -1,0 +1,371 @@
+"""The whole service against an SMSC of our own, over loopback."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
+from bridge.export import message_rows
+from bridge.service import Service, esme_config, steady_clock, tls_context
+from bridge.store import StoreError
+from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
+from bridge.web import serve
+from smppcore import constants as c
+from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitSM, SubmitSMResp
+from smppcore.session import SessionConfig
+from smppcore.smsc import SmscConfig, SmscServer
+from tests.pipeline import link, receipt, rules, text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from bridge.export import Row
+    from smppcore.link import Link
+    from smppcore.session import Event
+
+pytestmark = pytest.mark.timeout(30)
+
+
+class Smsc:
+    """A carrier: takes binds, keeps what it is sent, answers or does not, reports delivery."""
+
+    def __init__(self) -> None:
+        self.status = c.ESME_ROK
+        self.answers = True
+        self.binds = 0
+        self.links: list[Link] = []
+        self.reasons: list[str] = []
+        self.submits: list[SubmitSM] = []
+        self.to_send: list[Pdu] = []
+        self.outcomes: list[Pdu | None] = []
+        self._changed = trio.Event()
+        session = SessionConfig(system_id=b"carrier", session_init_timeout=10.0)
+        self.server = SmscServer(SmscConfig(session=session), self.authenticate, self)
+
+    def authenticate(self, bind: BindRequest, _peer: str) -> int:
+        self.binds += 1
+        self._change()
+        return self.status if bind.password == b"secret" else c.ESME_RINVPASWD
+
+    def on_bound(self, link: Link) -> None:
+        self.links.append(link)
+        self._change()
+
+    def on_events(self, link: Link, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, SubmitSM):
+                self.submits.append(event)
+                if self.answers:
+                    self.accept(event)
+            elif not isinstance(event, Pdu) and hasattr(event, "response"):
+                self.outcomes.append(event.response)
+        self._change()
+
+    def accept(self, pdu: SubmitSM) -> None:
+        number = b"%04d" % self.submits.index(pdu)
+        self.links[-1].respond([SubmitSMResp(number, sequence_number=pdu.sequence_number)])
+
+    def take_requests(self, link: Link, room: int) -> Sequence[Pdu]:
+        taken, self.to_send = self.to_send[:room], self.to_send[room:]
+        return taken
+
+    def on_closed(self, link: Link, reason: str) -> None:
+        self.links.remove(link)
+        self.reasons.append(reason)
+        self._change()
+
+    def deliver(self, *pdus: DeliverSM) -> None:
+        self.to_send += pdus
+        self.links[-1].wake()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def until(self, happened: Callable[[], object]) -> None:
+        while not happened():
+            await self._changed.wait()
+
+
+@asynccontextmanager
+async def carrier() -> AsyncIterator[tuple[Smsc, int]]:
+    smsc = Smsc()
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(smsc.server.serve, "127.0.0.1", 0)
+        yield smsc, port
+        nursery.cancel_scope.cancel()
+
+
+def config(path: Path, port: int, **options: object) -> Config:
+    made = replace(link(**options), host="127.0.0.1", port=port, password="secret", reconnect=Backoff(0.01, 0.05))  # type: ignore[arg-type]
+    return Config(
+        BridgeConfig(path / "var"), StoreConfig(max_size=64 << 20), HttpConfig(Address("127.0.0.1", 0)), (made,)
+    )
+
+
+@asynccontextmanager
+async def running(settings: Config) -> AsyncIterator[Service]:
+    """A started service; stopped in order at the end."""
+    service = Service(settings, rules())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(service.run)
+        yield service
+        service.stop()
+        await service.stopped()
+
+
+def stored(settings: Config) -> list[Row]:
+    reader = LmdbReader(settings.bridge.data_dir)
+    try:
+        return list(message_rows(reader))
+    finally:
+        reader.close()
+
+
+@contextmanager
+def logged(words: str) -> Iterator[trio.Event]:
+    """Give an event that is set when a line with these words is logged."""
+    seen = trio.Event()
+
+    class Watcher(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if words in record.getMessage():
+                seen.set()
+
+    watcher = Watcher(logging.INFO)
+    logger = logging.getLogger("smppbridge")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(watcher)
+    try:
+        yield seen
+    finally:
+        logger.removeHandler(watcher)
+        logger.setLevel(level)
+
+
+async def test_a_text_gets_its_reply_and_the_reply_its_receipt(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port)
+        async with running(settings) as service:
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits)
+            assert smsc.submits[0].short_message == b"8-18"
+            assert service.not_ready() == []
+            smsc.deliver(receipt(b"0000"))
+            await smsc.until(lambda: len(smsc.outcomes) == 2)
+            assert [pdu.command_status for pdu in smsc.outcomes if pdu] == [0, 0]
+            shown = service.metrics_text().decode()
+            assert 'smppbridge_link_sessions{link="a"} 1.0' in shown
+            assert 'smppbridge_mo_total{link="a",outcome="replied"} 1.0' in shown
+        assert service.not_ready() == ["stopping"]
+    mo, mt = stored(settings)
+    assert (mo["text"], mo["outcome"]) == ("hours", "replied")
+    assert (mt["text"], mt["state"], mt["message_ids"]) == ("8-18", "delivered", ["0000"])
+    assert not service_running(settings.bridge.data_dir)
+
+
+async def test_a_stop_waits_for_what_is_in_the_air_and_unbinds(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        smsc.answers = False
+        settings = config(tmp_path, port)
+        async with running(settings) as service:
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits)
+            with logged("stopping") as stopping:
+                service.stop()
+                await stopping.wait()
+            smsc.accept(smsc.submits[0])
+        await smsc.until(lambda: not smsc.links)
+        assert smsc.reasons == ["unbound by the peer"]
+    assert stored(settings)[1]["state"] == "accepted"
+
+
+async def test_a_stop_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        smsc.answers = False
+        settings = config(tmp_path, port, drain=0.05)
+        async with running(settings) as service:
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits)
+            service.stop()
+    row = stored(settings)[1]
+    assert (row["state"], row["in_doubt"], row["error"]) == ("sent", True, "link_lost")
+
+
+async def test_what_was_in_the_air_at_a_kill_is_in_doubt_and_sent_again(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        smsc.answers = False
+        settings = config(tmp_path, port)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(Service(settings, rules()).run)
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits)
+            nursery.cancel_scope.cancel()
+        await smsc.until(lambda: not smsc.links)
+        smsc.answers = True
+        with logged("1 messages were in the air") as said:
+            async with running(settings):
+                await smsc.until(lambda: len(smsc.submits) == 2)
+        assert said.is_set()
+    row = stored(settings)[1]
+    assert (row["state"], row["in_doubt"], row["attempts"]) == ("accepted", True, 2)
+
+
+async def test_a_text_that_comes_again_after_a_cut_is_answered_once(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port)
+        async with running(settings):
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.outcomes)
+            smsc.links[0].abort("cut")
+            await smsc.until(lambda: smsc.binds == 2 and smsc.links)
+            smsc.deliver(text("hours"), text("echo other"))
+            await smsc.until(lambda: len(smsc.submits) == 2)
+    assert [row["redelivered"] for row in stored(settings) if row["kind"] == "mo"] == [1, 0]
+
+
+async def test_a_refused_bind_is_one_line_a_slow_ladder_and_not_ready(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port)
+        settings = replace(settings, link=(replace(settings.link[0], password="wrong"),))
+        with logged("next attempt") as said:
+            async with running(settings) as service:
+                await said.wait()
+                assert service.not_ready() == ["link a: no session"]
+                assert smsc.binds == 1
+    lines = [record.getMessage() for record in caplog.records if "next attempt" in record.getMessage()]
+    assert len(lines) == 1
+    assert "ESME_RINVPASWD" in lines[0]
+    assert "wrong" not in lines[0]
+    assert float(lines[0].rpartition(" in ")[2].removesuffix(" s")) >= 15.0
+
+
+async def test_a_service_that_starts_is_not_ready(tmp_path: Path) -> None:
+    assert Service(config(tmp_path, 1), rules()).not_ready() == ["starting"]
+
+
+async def test_a_link_bound_in_one_direction_only_is_not_ready(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        refuse = smsc.authenticate
+
+        def only_transmitters(bind: BindRequest, peer: str) -> int:
+            return refuse(bind, peer) if bind.name == "bind_transmitter" else c.ESME_RBINDFAIL
+
+        smsc.server._authenticate = only_transmitters
+        with logged("bound (1 of 2)") as bound:
+            async with running(config(tmp_path, port, bind="separate")) as service:
+                await bound.wait()
+                assert service.not_ready() == ["link a: bound in one direction only"]
+
+
+async def test_an_alert_notification_does_no_harm(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port), running(config(tmp_path, port)):
+        await smsc.until(lambda: smsc.links)
+        smsc.to_send.append(AlertNotification(source_addr=b"1", esme_addr=b"2"))
+        smsc.deliver(text("hours"))
+        await smsc.until(lambda: smsc.submits)
+        assert smsc.binds == 1
+
+
+async def test_an_opt_out_reaches_what_has_not_left(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        smsc.answers = False
+        settings = config(tmp_path, port, window=1)
+        async with running(settings):
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("echo busy", source=b"2"))
+            await smsc.until(lambda: smsc.submits)
+            smsc.deliver(text("echo 1"), text("STOP"))
+            await smsc.until(lambda: len(smsc.outcomes) == 3)
+            smsc.accept(smsc.submits[0])
+            await smsc.until(lambda: len(smsc.submits) == 2)
+            smsc.accept(smsc.submits[1])
+    assert {row["text"]: row["state"] for row in stored(settings) if row["kind"] == "mt"}["1"] == "suppressed"
+
+
+async def test_a_store_in_use_ends_the_start(tmp_path: Path) -> None:
+    settings = config(tmp_path, 1)
+    store = LmdbStore(settings.bridge.data_dir, max_size=64 << 20, sync=True)
+    with pytest.raises(StoreError, match="in use by another running service"):
+        await Service(settings, rules()).run()
+    store.close()
+
+
+async def test_a_web_server_that_cannot_start_ends_the_service_and_frees_the_store(tmp_path: Path) -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    settings = replace(config(tmp_path, 1), http=HttpConfig(Address("127.0.0.1", port)))
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="set another port"), flatten_subgroups=True):
+        await Service(settings, rules()).run(serve)
+    assert not service_running(settings.bridge.data_dir)
+    await listeners[0].aclose()
+
+
+async def test_the_clock_is_the_time_of_day_and_steady() -> None:
+    clock = steady_clock()
+    first = clock()
+    assert first > 1_700_000_000
+    assert clock() >= first
+
+
+def test_the_engine_is_told_what_is_configured() -> None:
+    made = esme_config(
+        LinkConfig(
+            name="a",
+            host="smsc.example",
+            port=9,
+            system_id="me",
+            password="pw",
+            binds=3,
+            bind="separate",
+            window=7,
+            enquire_link=11.0,
+            response_timeout=12.0,
+            write_timeout=13.0,
+            reconnect=Backoff(1.0, 2.0),
+            refused_reconnect=Backoff(3.0, 4.0),
+        )
+    )
+    assert (made.host, made.port, made.system_id, made.password, made.binds, made.bind) == (
+        "smsc.example",
+        9,
+        b"me",
+        b"pw",
+        3,
+        "separate",
+    )
+    assert (made.session.window, made.session.enquire_link_interval, made.session.response_timeout) == (7, 11.0, 12.0)
+    assert (made.link.write_timeout, made.backoff.max, made.refused_backoff.initial) == (13.0, 2.0, 3.0)
+    assert (made.tls, made.server_name) == (None, "")
+
+
+def test_tls_verifies_the_peer_by_its_name() -> None:
+    made = esme_config(LinkConfig(name="a", host="smsc.example", tls=TlsConfig()))
+    assert made.tls is not None
+    assert made.tls.check_hostname
+    assert made.server_name == "smsc.example"
+    assert esme_config(LinkConfig(name="a", tls=TlsConfig(server_name="other"))).server_name == "other"
+
+
+def test_a_certificate_that_is_none_is_an_os_error(tmp_path: Path) -> None:
+    file = tmp_path / "cert.pem"
+    file.write_text("nonsense")
+    with pytest.raises(OSError, match=f"tls.cert: {file} is no certificate with its key"):
+        tls_context(TlsConfig(cert=file))
+    with pytest.raises(OSError, match=f"tls.ca: {file} holds no certificates"):
+        tls_context(TlsConfig(ca=file))
