@@ -17,7 +17,7 @@ RUN pip install --no-cache-dir --no-index --find-links /wheels smppbridge && rm 
 USER smppbridge
 WORKDIR /var/lib/smppbridge
 VOLUME /var/lib/smppbridge
-# HTTP: API, metrics, /healthz and /readyz. Links are outbound connections and need no port.
+# HTTP: metrics, /healthz and /readyz. Links are outbound connections and need no port.
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
