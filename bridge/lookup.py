@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CLASSES = ("control", "reply", "started")
 """The classes of the queue, in the order in which they are sent."""
+_LONGEST = 20
+"""Digits of an id with the zeros before it."""
 _SAMPLE = 20
 """Receipts without a message that are looked at for a hint."""
 
@@ -178,7 +180,8 @@ def describe(entry: LogEntry) -> str:
         case ("withdrawn", _):
             return "the claim was taken back before anything left"
         case ("receipt", _, int(part), int(state), error):
-            return f"part {part + 1}: receipt {constants.state_name(state)}" + (f", error {error}" if error else "")
+            why = f", error {error}" if isinstance(error, str) and error.strip("0") else ""
+            return f"part {part + 1}: receipt {constants.state_name(state)}{why}"
         case ("in doubt", _):
             return "claimed when the last run ended, without an answer: in doubt"
     return " ".join(map(str, entry))
@@ -241,7 +244,7 @@ def _key(parked: Parked, message_id: str) -> IdKey:
 
 
 def _spellings(digits: str) -> Iterator[str]:
-    for width in (0, 8, 10, 12, 16):
+    for width in range(len(digits), _LONGEST + 1):
         padded = digits.rjust(width, "0")
         yield padded
         yield padded.upper()

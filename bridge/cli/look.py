@@ -52,7 +52,7 @@ def status(config: Path, *, as_json: bool) -> None:
     right += [(f"  {word}", row[key]) for word, key in _BESIDE if row[key]]  # type: ignore[misc]
     _print_pairs(left, right)
     click.echo()
-    waits = f"{queue['length']:,} waiting, the oldest since {_age(queue['oldest'])}" if queue["length"] else "empty"
+    waits = f"{queue['length']:,} waiting, the oldest from {_age(queue['oldest'])}" if queue["length"] else "empty"
     click.echo(f"queue: {waits}")
     if row["links"]:
         click.echo()

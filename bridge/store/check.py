@@ -146,7 +146,7 @@ class Check:
         if mt.state not in STATES:
             yield f"{name}: state {mt.state!r} is none"
         if any(held and len(held) != mt.parts for held in (mt.message_ids, mt.receipts)):
-            yield f"{name}: has {mt.parts} parts, but as many message_ids or receipts it has not"
+            yield f"{name}: has {mt.parts} parts, but not so many message_ids or receipts"
         queued = self._marks[mt.id] & _QUEUED
         if queued and mt.state not in {"queued", "sent"}:
             yield f"{name}: is {mt.state}, and in the queue"
