@@ -18,6 +18,7 @@ from smppcore.pdu import (
     DeliverSM,
     DeliverSMResp,
     EnquireLink,
+    EnquireLinkResp,
     Pdu,
     SubmitSM,
     Unbind,
@@ -71,6 +72,8 @@ class Esme:
     def __init__(self, answer: Callable[[DeliverSM], list[Pdu]]) -> None:
         self.answer = answer
         self.seen: list[Pdu] = []
+        self.probed = trio.Event()
+        """An enquire_link was answered, so whatever came before it has come."""
 
     async def run(self, port: int, *first: Pdu) -> None:
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
@@ -81,6 +84,8 @@ class Esme:
                 answers: list[Pdu] = []
                 for pdu in split(buffer):
                     self.seen.append(pdu)
+                    if isinstance(pdu, EnquireLinkResp):
+                        self.probed.set()
                     if isinstance(pdu, DeliverSM):
                         answers += self.answer(pdu)
                 await stream.send_all(b"".join(map(encode, answers)))
@@ -191,16 +196,22 @@ async def test_what_a_lost_connection_left_unanswered_comes_again() -> None:
 
 
 async def test_sending_begins_when_all_receiving_binds_are_there() -> None:
-    transmitter, receiver = Esme(echo), Esme(echo)
+    first, second, transmitter = Esme(lambda mo: []), Esme(lambda mo: []), Esme(echo)
+
+    async def bind_later(port: int) -> None:
+        await first.probed.wait()
+        assert not any(isinstance(pdu, DeliverSM) for pdu in first.seen)
+        await second.run(port)
+
     report = await measure(
-        replace(QUICK, binds=2, messages=40),
-        Esme(echo).run,
-        receiver.run,
+        replace(SILENT, binds=2, window=5),
+        lambda port: first.run(port, BindTransceiver(sequence_number=1), EnquireLink(sequence_number=2)),
         lambda port: transmitter.run(port, BindTransmitter(sequence_number=1)),
+        bind_later,
     )
-    assert (report.end, report.replied) == ("complete", 40)
-    assert not any(isinstance(pdu, DeliverSM) for pdu in transmitter.seen)
-    assert any(isinstance(pdu, DeliverSM) for pdu in receiver.seen)
+    assert (report.end, report.mo_sent) == ("stalled", 10)
+    for esme, sent in ((first, 5), (second, 5), (transmitter, 0)):
+        assert sum(isinstance(pdu, DeliverSM) for pdu in esme.seen) == sent
 
 
 async def test_an_open_loop_keeps_its_rate() -> None:
