@@ -51,3 +51,20 @@ class Desk:
         n = self.next_id
         self.next_id = n + 1
         return n
+
+
+class Stage:
+    """A part of the turn's work, with what it reaches for at hand.
+
+    Args:
+        desk: Of this turn.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.state = desk.state
+        self.outbox = desk.outbox
+        self.store = desk.store
+        self.now = desk.now
+        self.changes = desk.changes
+        self.effects = desk.effects

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.assembly import Assembly, add_part, joined, pack_key
+from bridge.desk import Stage
 from bridge.records import Mo
 from bridge.redelivery import MoKey, keys_of
 from smppcore import constants
@@ -31,17 +32,11 @@ _ESM_RECEIPTS = (0x04, 0x20)
 _ESM_UDHI = 0x40
 
 
-class Reception:
+class Reception(Stage):
     """What one turn takes in."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.state = desk.state
-        self.outbox = desk.outbox
-        self.store = desk.store
-        self.now = desk.now
-        self.changes = desk.changes
-        self.effects = desk.effects
+        super().__init__(desk)
         self.texts: list[tuple[Mo, str, LinkQueue]] = []
         """To be decided, in order."""
         self.receipts: list[tuple[LinkQueue, Receipt]] = []

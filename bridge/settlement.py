@@ -24,6 +24,7 @@ from bridge.delivery import (
     part_refused,
     retry_delay,
 )
+from bridge.desk import Stage
 from bridge.records import FINAL_STATES
 from bridge.store import Parked
 from smppcore import constants
@@ -47,17 +48,11 @@ PARKED_TTL = 3600.0
 PARKED_CHECK = 60.0
 
 
-class Settlement:
+class Settlement(Stage):
     """Outcomes and receipts of one turn."""
 
     def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.state = desk.state
-        self.outbox = desk.outbox
-        self.store = desk.store
-        self.now = desk.now
-        self.changes = desk.changes
-        self.effects = desk.effects
+        super().__init__(desk)
         self._parked: dict[IdKey, Parked] = {}
         self._any_parked = desk.store.parked_count() > 0
         self._early: list[tuple[int, Parked]] = []

@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.delivery import finish
-from bridge.desk import Desk
+from bridge.desk import Desk, Stage
 from bridge.dispatch import may_send
 from bridge.events import Arrivals, CapacityChanged, LinkChanged, Outcomes, SessionBound, SessionLost, Withdrawn
 from bridge.outbox import PAGE
@@ -37,17 +37,11 @@ if TYPE_CHECKING:
     from smppcore.text import Encoded
 
 
-class TurnWork:
+class TurnWork(Stage):
     """The work of one turn: made for it, run once, thrown away."""
 
     def __init__(self, state: State, store: Turn, now: float, *, refuse_texts: bool) -> None:
-        self.desk = Desk(state, store, now, refuse_texts=refuse_texts)
-        self.state = state
-        self.outbox = state.outbox
-        self.store = store
-        self.now = now
-        self.changes = self.desk.changes
-        self.effects = self.desk.effects
+        super().__init__(Desk(state, store, now, refuse_texts=refuse_texts))
         self.settlement = Settlement(self.desk)
         self.reception = Reception(self.desk)
         self._contexts: dict[ContactKey, Conversation | None] = {}
