@@ -15,7 +15,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from bridge.options import (
     At,
@@ -24,6 +24,7 @@ from bridge.options import (
     SomeSeconds,
     at_least,
     fill,
+    nearest,
     octets,
     parse,
     size,
@@ -31,6 +32,7 @@ from bridge.options import (
     whole,
 )
 from bridge.tokens import parse_tokens
+from smppcore.constants import status_number
 
 
 class ConfigError(Exception):
@@ -150,6 +152,34 @@ class RetryConfig:
     """The longest wait between two attempts."""
     max_age: SomeSeconds = 86400.0
     """An older message is not sent any more: it fails as `too_old`."""
+
+
+ErrorKind = Literal["throttled", "temporary", "in_doubt", "opted_out", "permanent"]
+"""What an error status of the carrier means for the message: again when we are slower, again later, taken or not, never
+again to this customer, never."""
+
+
+def _errors(value: object, at: At) -> dict[int, ErrorKind]:
+    if not isinstance(value, dict):
+        raise BadValue('must be a table of statuses, as { "0x58" = "throttled", "0x4A1" = "opted_out" }')
+    kinds = get_args(ErrorKind)
+    single: dict[int, ErrorKind] = {}
+    ranges: dict[int, ErrorKind] = {}
+    for name, kind in value.items():
+        here = at.child(name)
+        first, dash, last = name.partition("-")
+        low = status_number(first.strip())
+        high = status_number(last.strip()) if dash else low
+        if low is None or high is None or not 0 < low <= high or high - low > _LONGEST_RANGE:
+            here.problem('must be a status by name or number, or a range of them, as "0x58" or "0x400-0x4FF"')
+        elif kind not in kinds:
+            here.problem(f"must be one of {', '.join(kinds)}{nearest(str(kind), kinds)}")
+        else:
+            (ranges if dash else single).update((status, kind) for status in range(low, high + 1))
+    return ranges | single
+
+
+_LONGEST_RANGE = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +330,8 @@ class LinkConfig:
     """A reply without a receipt for `validity` plus this becomes `unknown`; not in force in this version."""
     retry: RetryConfig = RetryConfig()
     """After a temporary error of the carrier."""
+    errors: Annotated[dict[int, ErrorKind], _errors] = field(default_factory=dict)
+    """Statuses that mean something else here than usual: throttled, temporary, in_doubt, opted_out or permanent."""
     in_doubt: InDoubtConfig = InDoubtConfig()
     """What becomes of a message without a response: resend, hold or fail."""
     redelivery_window: Seconds = 300.0

@@ -10,20 +10,29 @@ Outcomes may be applied twice (a turn whose commit failed is done again), so eve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.records import FINAL_STATES
 from smppcore import constants
 from smppcore.receipt import STATE_OUTCOME
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.config import ErrorKind
     from bridge.records import Mt
     from smppcore.text import Encoded
 
-THROTTLED = frozenset({constants.ESME_RTHROTTLED, constants.ESME_RMSGQFUL})
-"""The carrier asks us to slow down."""
-TEMPORARY = THROTTLED | {constants.ESME_RSYSERR, constants.ESME_RX_T_APPN, constants.ESME_RINVBNDSTS}
-"""The same message may be taken later; every other error status is permanent."""
+ERRORS: Final[Mapping[int, ErrorKind]] = {
+    constants.ESME_RTHROTTLED: "throttled",
+    constants.ESME_RMSGQFUL: "throttled",
+    constants.ESME_RSYSERR: "temporary",
+    constants.ESME_RX_T_APPN: "temporary",
+    constants.ESME_RINVBNDSTS: "temporary",
+    constants.ESME_RSERTYPUNAVAIL: "temporary",
+}
+"""What a status in a submit_sm_resp means unless the link's `errors` says otherwise. Every other one, those of v5.0 and
+of vendors (0x400 to 0x4FF) too, is permanent: what the carrier has looked at and refused it refuses again."""
 
 ACCEPTED = "accepted"
 RETRY = "retry"
@@ -51,9 +60,18 @@ class Flight:
     """The worst that happened to a part so far: accepted < retry < doubt < failed."""
     throttled: bool = False
     """The carrier asked us to slow down."""
+    opted_out: bool = False
+    """The carrier says that the customer wants no messages."""
 
 
 _WORSE = {ACCEPTED: 0, RETRY: 1, DOUBT: 2, FAILED: 3}
+_FATES: Final[Mapping[ErrorKind, str]] = {
+    "throttled": RETRY,
+    "temporary": RETRY,
+    "in_doubt": DOUBT,
+    "opted_out": FAILED,
+    "permanent": FAILED,
+}
 
 
 def unaccepted_parts(mt: Mt) -> list[int]:
@@ -79,13 +97,27 @@ def part_accepted(flight: Flight, part: int, message_id: str) -> None:
     name_part(flight.mt, part, message_id)
 
 
-def part_failed(flight: Flight, part: int, command_status: int) -> None:
-    """Note that the SMSC has refused one part, for now or for good."""
+def error_kind(command_status: int, own: Mapping[int, ErrorKind]) -> ErrorKind:
+    """Return what a status means, by the link's own table before the usual one."""
+    return own.get(command_status) or ERRORS.get(command_status, "permanent")
+
+
+def part_failed(flight: Flight, part: int, command_status: int, kind: ErrorKind) -> None:
+    """Note that the SMSC has refused one part, for now or for good.
+
+    Args:
+        flight: The claim.
+        part: Which of its parts, from 0.
+        command_status: As answered.
+        kind: What error_kind() makes of it.
+    """
     flight.open &= ~(1 << part)
     flight.mt.error = constants.status_name(command_status)
-    if command_status in THROTTLED:
+    if kind == "throttled":
         flight.throttled = True
-    _worsen(flight, RETRY if command_status in TEMPORARY else FAILED)
+    elif kind == "opted_out":
+        flight.opted_out = True
+    _worsen(flight, _FATES[kind])
 
 
 def part_refused(flight: Flight, part: int, why: str) -> None:

@@ -182,6 +182,8 @@ def describe(entry: LogEntry) -> str:
         case ("receipt", _, int(part), int(state), error):
             why = f", error {error}" if isinstance(error, str) and error.strip("0") else ""
             return f"part {part + 1}: receipt {constants.state_name(state)}{why}"
+        case ("opted out", _):
+            return "the carrier says that the customer has opted out: nothing more is sent"
         case ("in doubt", _):
             return "claimed when the last run ended, without an answer: in doubt"
     return " ".join(map(str, entry))

@@ -216,8 +216,10 @@ class Outbox:
 
     def load(self, mt: Mt, now: float) -> None:
         """Take in a message that the store's queue holds."""
+        queue = self.links[mt.link]
+        if mt.next_try > now + queue.config.retry.max:
+            mt.next_try = now  # the clock has been set back since
         if self.add(mt, now):
-            queue = self.links[mt.link]
             queue.loaded += 1
             self._make_ready(queue, mt)
 

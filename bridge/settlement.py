@@ -15,6 +15,7 @@ from bridge.delivery import (
     Flight,
     accept,
     apply_receipt,
+    error_kind,
     finish,
     judge,
     name_part,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from smppcore.session import Outcome
 
 _NO_RESPONSE = "no_response"
+_LINK_LOST = "link_lost"
 
 PARKED_TTL = 3600.0
 """Seconds for which a receipt without a message is kept: its submit_sm_resp cannot be on the way any longer."""
@@ -56,6 +58,8 @@ class Settlement(Stage):
         self._parked: dict[IdKey, Parked] = {}
         self._any_parked = desk.store.parked_count() > 0
         self._early: list[tuple[int, Parked]] = []
+        self.opted_out: list[Mt] = []
+        """Messages whose customer wants none, says the carrier."""
 
     def outcomes(self, event: Outcomes) -> None:
         """Settle the answers to what we sent."""
@@ -77,26 +81,26 @@ class Settlement(Stage):
                 self._name_part(queue, mt, part, message_id)
                 log.append(("submit", mt.id, part, 0, message_id))
             else:
-                self._not_accepted(flight, part, outcome)
+                self._not_accepted(queue, flight, part, outcome)
             if flight.open == 0:
                 self._landed(queue, flight)
             if self._early:
                 self._apply_early(mt)
             mts[mt.id] = mt
 
-    def _not_accepted(self, flight: Flight, part: int, outcome: Outcome) -> None:
+    def _not_accepted(self, queue: LinkQueue, flight: Flight, part: int, outcome: Outcome) -> None:
         mt, response, log = flight.mt, outcome.response, self.changes.log
         if response is not None:
             # An answer of another type with status 0 says nothing of the message.
             status = response.command_status or constants.ESME_RSYSERR
-            part_failed(flight, part, status)
+            part_failed(flight, part, status, error_kind(status, queue.config.errors))
             log.append(("submit", mt.id, part, status, ""))
             self.desk.count(mt.link, "submit." + constants.status_name(status))
         elif isinstance(outcome.error, LocalProtocolError):
             part_refused(flight, part, f"not sendable: {outcome.error}")
             log.append(("submit", mt.id, part, None, "not sendable"))
         else:
-            why = _NO_RESPONSE if isinstance(outcome.error, ResponseTimeout) else "link_lost"
+            why = _NO_RESPONSE if isinstance(outcome.error, ResponseTimeout) else _LINK_LOST
             part_in_doubt(flight, part, why)
             log.append(("submit", mt.id, part, None, why))
             self.desk.count(mt.link, "submit." + why)
@@ -140,16 +144,16 @@ class Settlement(Stage):
             self._leave(flight)
             return
         elif flight.fate == FAILED:
-            finish(mt, "failed", now)
+            if flight.opted_out:
+                self.opted_out.append(mt)
+            finish(mt, "suppressed" if flight.opted_out else "failed", now)
             self._leave(flight)
         elif flight.fate == RETRY:
-            if now - mt.created > queue.max_age:
+            if now - mt.created >= queue.max_age:
                 finish(mt, "failed", now, "too_old")
                 self._leave(flight)
             else:
-                retry = queue.config.retry
-                delay = retry_delay(mt.attempts, throttled=flight.throttled, initial=retry.initial, maximum=retry.max)
-                self._again(flight, now + delay)
+                self._again(flight, self._next_try(queue, mt, throttled=flight.throttled))
         else:
             self.in_doubt(mt, flight)
         if mt.state in FINAL_STATES:
@@ -168,7 +172,8 @@ class Settlement(Stage):
                 mt.claim = 0.0
             else:
                 # On a live session the SMSC is slow, not gone: no hurry to send it again.
-                self._again(flight, self.now + (config.retry.initial if mt.error == _NO_RESPONSE else 0.0))
+                again = self.now if mt.error == _LINK_LOST else self._next_try(self.outbox.links[mt.link], mt)
+                self._again(flight, again)
             return
         mt.claim = mt.next_try = 0.0
         if policy == "fail":
@@ -177,6 +182,12 @@ class Settlement(Stage):
                 self.desk.count(mt.link, "mt.failed")
         if flight is not None:
             self._leave(flight)
+
+    def _next_try(self, queue: LinkQueue, mt: Mt, *, throttled: bool = False) -> float:
+        """Return when a message is to be tried again: it keeps those behind it waiting no longer than it may wait."""
+        retry = queue.config.retry
+        delay = retry_delay(mt.attempts, throttled=throttled, initial=retry.initial, maximum=retry.max)
+        return min(self.now + delay, max(mt.created + queue.max_age, self.now))
 
     def _again(self, flight: Flight, at: float) -> None:
         if not flight.queued:

@@ -12,6 +12,7 @@ later.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,8 @@ class TurnWork(Stage):
         self.reception.overdue_assemblies()
         for loss in self._lost:
             self.reception.expect_again(loss)
+        if self.settlement.opted_out:
+            self._opt_out()
         if self.reception.texts:
             self._decide_all()
         if self.reception.receipts:
@@ -132,13 +135,30 @@ class TurnWork(Stage):
             self.changes.links.append(row)
             self.changes.log.append(("link", row.name, row.state, row.detail))
 
+    def _know(self, keys: Iterable[ContactKey]) -> dict[ContactKey, Conversation | None]:
+        """Return what is known of this turn's contacts, with these loaded."""
+        contexts = self._contexts
+        missing = [key for key in dict.fromkeys(keys) if key not in contexts]
+        contexts.update(zip(missing, self.store.conversations(missing), strict=True))
+        return contexts
+
+    def _opt_out(self) -> None:
+        """Send nothing more to those whom the carrier keeps from us: it knows of an opt-out that we do not."""
+        told = self.settlement.opted_out
+        contexts = self._know([(mt.contact, mt.brand) for mt in told])
+        for mt in told:
+            key = mt.contact, mt.brand
+            known = contexts[key] or Conversation(*key)
+            if not known.opted_out:
+                contexts[key] = self.changes.conversations[key] = replace(known, opted_out=self.now)
+                self.changes.log.append(("opted out", mt.id))
+                self.effects.revoked.add(key)
+
     def _decide_all(self) -> None:
         rules, now = self.state.rules, self.now
         brands = [rules.brand_of(mo.destination) for mo, _, _ in self.reception.texts]
         keys = [(text[0].source, brand) for text, brand in zip(self.reception.texts, brands, strict=True)]
-        contexts = self._contexts
-        missing = [key for key in dict.fromkeys(keys) if key not in contexts]
-        contexts.update(zip(missing, self.store.conversations(missing), strict=True))
+        contexts = self._know(keys)
         changed = self.changes.conversations
         version = rules.version
         for (mo, text, queue), key in zip(self.reception.texts, keys, strict=True):
@@ -220,9 +240,7 @@ class TurnWork(Stage):
                 heads = outbox.candidates(queue, now)
                 if not heads:
                     break
-                keys = dict.fromkeys((mt.contact, mt.brand) for mt in heads)
-                missing = [key for key in keys if key not in self._contexts]
-                self._contexts.update(zip(missing, self.store.conversations(missing), strict=True))
+                self._know([(mt.contact, mt.brand) for mt in heads])
                 for mt in heads:
                     self._send_or_drop(queue, mt)
 

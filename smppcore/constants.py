@@ -134,6 +134,8 @@ _STATUS_NAMES: dict[int, str] = {
     number: name for name, number in globals().items() if name.startswith("ESME_R") and isinstance(number, int)
 }
 
+_STATUS_NUMBERS = {name: number for number, name in _STATUS_NAMES.items()}
+
 _STATUS_TEXTS: dict[int, str] = consts.DESCRIPTIONS | {
     ESME_RINVREGDLVFLG: "Invalid Registered Delivery Flag",  # smpplib: "<Desc Not Set>"
     ESME_RSERTYPUNAUTH: "ESME not authorised to use specified service_type",
@@ -328,6 +330,17 @@ _STATE_NAMES: dict[int, str] = {
 def status_name(command_status: int) -> str:
     """The specification's name of a status ("ESME_RTHROTTLED"); one that it does not define as "0x00000400"."""
     return _STATUS_NAMES.get(command_status) or f"0x{command_status:08X}"
+
+
+def status_number(name: str) -> int | None:
+    """The status that is written by its name ("ESME_RTHROTTLED") or number ("0x58", "88"); None if it is neither."""
+    number = _STATUS_NUMBERS.get(name)
+    if number is None:
+        try:
+            number = int(name, 0)
+        except ValueError:
+            return None
+    return number if 0 <= number <= 0xFFFFFFFF else None
 
 
 def status_text(command_status: int) -> str:

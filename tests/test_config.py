@@ -15,6 +15,8 @@ from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, Tls
 CONF = Path(__file__).parent.parent / "conf" / "bridge.toml"
 DATA = Path(__file__).parent / "data"
 
+QUOTE = '"'
+
 
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
@@ -261,6 +263,14 @@ def test_a_missing_tls_file_is_named(write: Writer) -> None:
     ]
 
 
+def test_errors_are_statuses_by_name_number_or_range_and_single_ones_win(write: Writer) -> None:
+    (link,) = write.load(
+        '[[link]]\nname = "a"\npassword = ""\n[link.errors]\n'
+        'ESME_RINVDSTADR = "temporary"\n"0x401" = "opted_out"\n"0x400 - 0x402" = "in_doubt"\n88 = "permanent"\n'
+    ).link
+    assert link.errors == {0x0B: "temporary", 0x400: "in_doubt", 0x401: "opted_out", 0x402: "in_doubt", 88: "permanent"}
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -283,6 +293,23 @@ def test_a_missing_tls_file_is_named(write: Writer) -> None:
             "4: link[1].bind: must be one of transceiver, transmitter, receiver, separate; did you mean `transceiver`?",
         ),
         ("source_ton = -2", "4: link[1].source_ton: must be from -1 to 255, not -2"),
+        (
+            "errors = 3",
+            '4: link[1].errors: must be a table of statuses, as { "0x58" = "throttled", "0x4A1" = "opted_out" }',
+        ),
+        *(
+            (
+                f'errors = {{ {name} = "permanent" }}',
+                f"4: link[1].errors.{name.strip(QUOTE)}: must be a status by name or number, or a range of them,"
+                ' as "0x58" or "0x400-0x4FF"',
+            )
+            for name in ("ESME_RTHROTLED", "0", '"0x500-0x400"', '"1-x"', '"0x1-0x100000"')
+        ),
+        (
+            'errors = { "0x58" = "throtled" }',
+            "4: link[1].errors.0x58: must be one of throttled, temporary, in_doubt, opted_out, permanent;"
+            " did you mean `throttled`?",
+        ),
     ],
 )
 def test_a_wrong_option_of_a_link_is_named(write: Writer, text: str, problem: str) -> None:

@@ -25,6 +25,25 @@ def test_status_name(number: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("ESME_RTHROTTLED", 0x58),
+        ("ESME_RSERTYPUNAVAIL", 0x102),
+        ("0x58", 0x58),
+        ("88", 88),
+        ("0", 0),
+        ("0xFFFFFFFF", 0xFFFFFFFF),
+        ("0x100000000", None),
+        ("-1", None),
+        ("ESME_RNOTHING", None),
+        ("", None),
+    ],
+)
+def test_a_status_is_known_by_its_name_or_its_number(name: str, number: int | None) -> None:
+    assert c.status_number(name) == number
+
+
+@pytest.mark.parametrize(
     ("number", "text"),
     [
         (0x00, "No Error"),

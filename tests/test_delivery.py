@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.delivery import (
     ACCEPTED,
     DOUBT,
+    ERRORS,
     FAILED,
     RETRY,
-    TEMPORARY,
-    THROTTLED,
     Flight,
     accept,
     apply_receipt,
+    error_kind,
     finish,
     judge,
     name_part,
@@ -29,6 +30,9 @@ from bridge.delivery import (
 from bridge.records import FINAL_STATES, Mt
 from smppcore import constants as c
 from smppcore.text import Encoded
+
+if TYPE_CHECKING:
+    from bridge.config import ErrorKind
 
 
 def message(parts: int = 1, state: str = "sent", claim: float = 1.0) -> Mt:
@@ -46,9 +50,9 @@ def flight(parts: int = 1) -> Flight:
 def test_the_fate_of_a_message_is_the_worst_of_its_parts() -> None:
     acts = {
         ACCEPTED: lambda f, n: part_accepted(f, n, "7"),
-        RETRY: lambda f, n: part_failed(f, n, c.ESME_RSYSERR),
+        RETRY: lambda f, n: part_failed(f, n, c.ESME_RSYSERR, "temporary"),
         DOUBT: lambda f, n: part_in_doubt(f, n, "no_response"),
-        FAILED: lambda f, n: part_failed(f, n, c.ESME_RINVDSTADR),
+        FAILED: lambda f, n: part_failed(f, n, c.ESME_RINVDSTADR, "permanent"),
     }
     order = [ACCEPTED, RETRY, DOUBT, FAILED]
     for fates in product(order, repeat=3):
@@ -61,11 +65,27 @@ def test_the_fate_of_a_message_is_the_worst_of_its_parts() -> None:
         assert unaccepted_parts(f.mt) == [n for n, fate in enumerate(fates) if fate != ACCEPTED]
 
 
-@pytest.mark.parametrize("status", sorted(TEMPORARY))
-def test_a_temporary_status_is_worth_another_attempt(status: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "fate", "throttled", "opted_out"),
+    [
+        ("throttled", RETRY, True, False),
+        ("temporary", RETRY, False, False),
+        ("in_doubt", DOUBT, False, False),
+        ("opted_out", FAILED, False, True),
+        ("permanent", FAILED, False, False),
+    ],
+)
+def test_each_kind_of_error_has_its_fate(kind: ErrorKind, fate: str, *, throttled: bool, opted_out: bool) -> None:
     f = flight()
-    part_failed(f, 0, status)
-    assert (f.fate, f.throttled, f.mt.error) == (RETRY, status in THROTTLED, c.status_name(status))
+    part_failed(f, 0, 0x4A1, kind)
+    assert (f.fate, f.throttled, f.opted_out, f.mt.error) == (fate, throttled, opted_out, "0x000004A1")
+
+
+def test_a_status_is_permanent_unless_the_usual_table_or_the_links_own_says_otherwise() -> None:
+    for status in (*range(1, 0x120), *range(0x400, 0x500), 0xFFFFFFFF):
+        assert error_kind(status, {}) == ERRORS.get(status, "permanent")
+        assert error_kind(status, {status: "in_doubt"}) == "in_doubt"
+    assert error_kind(c.ESME_RTHROTTLED, {c.ESME_RSYSERR: "permanent"}) == "throttled"
 
 
 def test_a_part_that_was_never_sendable_fails_the_message() -> None:

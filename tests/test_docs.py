@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from bridge.cli import main
 from bridge.cli.init import FILES
+from bridge.config import ErrorKind
+from bridge.delivery import ERRORS
 from bridge.records import FINAL_STATES, OUTCOMES
+from smppcore.constants import status_name
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -128,6 +132,17 @@ def test_every_outcome_and_state_is_explained() -> None:
     tables = " ".join(re.findall(r"^\| (`\w.*?) \|", README, re.MULTILINE))
     for word in {*OUTCOMES, *FINAL_STATES, "queued", "held", "sent", "accepted", "unknown"}:
         assert f"`{word}`" in tables, word
+
+
+def test_the_readme_says_what_each_status_means() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ((?:ESME|none|every)[^|]*) \|", README, re.MULTILINE)
+    assert {kind for kind, _ in rows} == set(get_args(ErrorKind))
+    told = {
+        int(number, 16): (name, kind)
+        for kind, statuses in rows
+        for name, number in re.findall(r"(ESME_\w+) \((0x\w+)\)", statuses)
+    }
+    assert told == {status: (status_name(status), kind) for status, kind in ERRORS.items()}
 
 
 def test_every_tool_for_people_is_in_the_readme() -> None:

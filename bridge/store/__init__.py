@@ -39,6 +39,8 @@ LogEntry = tuple[str | int | list[int] | None, ...]
     a claim was taken back before anything left
 ``("receipt", id, part, state, error)``
     a delivery receipt
+``("opted out", id)``
+    the carrier refused a message because the customer wants none; nothing more is sent to him
 ``("in doubt", id)``
     a claim of an earlier process without an outcome
 ``("link", name, state, detail)``
