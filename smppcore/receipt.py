@@ -2,7 +2,8 @@
 
 Rules:
 
-* esm_class alone says what is a receipt; a text that looks like one is a text (SMPP v3.4 §5.2.12).
+* esm_class alone says what is a receipt; a text that looks like one is a text (SMPP v3.4 §5.2.12). Only for a carrier
+  that is known to forget esm_class, `looks_like_receipt` is asked.
 * The TLVs win over the text (§5.3.2.12, §5.3.2.26 and §5.3.2.35): they are defined, the text is each vendor's own.
 * Reading never raises and never drops a receipt: what cannot be read is "" or STATE_UNKNOWN.
 * Field values are kept as received. They are ASCII by the specification; other octets show as Latin-1.
@@ -39,6 +40,7 @@ from smppcore.constants import (
     TAG_MESSAGE_STATE,
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
+    state_name,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class Receipt:
     state: int
     """message_state by the specification's numbers; STATE_UNKNOWN for words and numbers that nobody defined."""
     state_word: str
-    """The text's word for the state, as received; "" if it has none."""
+    """The text's word for the state, as received; without one, a message_state that nobody defined, as "0x2A"."""
     final: bool
     """Nothing else is to be expected for the message. Never true of an intermediate notification."""
     error: str
@@ -112,6 +114,15 @@ class Receipt:
     """The beginning of the message that the receipt is for, or the whole body if no field could be read."""
     intermediate: bool = False
     """An intermediate notification (esm_class 0x20): its state may not close anything."""
+    conflict: bool = False
+    """The TLVs and the text name different ids or states; what stands here is the TLVs'."""
+
+    @property
+    def raw_state(self) -> int | str:
+        """The state by number; by its word, shortened to 20 characters, if the specification has no number for it."""
+        if self.state != STATE_UNKNOWN or self.state_word.upper() in _STATES:
+            return self.state
+        return self.state_word[:20] or self.state
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -129,6 +140,7 @@ _KEY = re.compile(
     r"|(?P<stat>stat(?:us)?)|(?P<err>err(?:or)?)|(?P<text>text)) *:",
     re.ASCII | re.IGNORECASE,
 )
+_STATED = re.compile(r"\bstat(?:us)? *: *(\w+)", re.ASCII | re.IGNORECASE)
 _STATE_WORD = re.compile(rf"\b(?:{'|'.join(_STATES)})\b", re.ASCII | re.IGNORECASE)
 
 _PADDING = "\0 \t\r\n,;"
@@ -149,7 +161,30 @@ def parse_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
     message_type = pdu.esm_class & ESM_TYPE_MASK  # mode bits, UDHI and reply path say nothing here
     if message_type not in (ESM_TYPE_RECEIPT, ESM_TYPE_INTERMEDIATE):
         return None
-    message_id = error = ""
+    return _read(pdu, intermediate=message_type == ESM_TYPE_INTERMEDIATE)
+
+
+def looks_like_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
+    """Read a message that esm_class calls a text as a receipt, for a carrier that sends its receipts so.
+
+    Returns:
+        The receipt; None if esm_class says anything, or if there is neither a receipted_message_id nor a text with both
+        an id and, under its key, a state that the specification knows: "parcel id: 7 failed" stays a text.
+    """
+    if pdu.esm_class & ESM_TYPE_MASK:
+        return None
+    receipt = _read(pdu, intermediate=False)
+    if not receipt.message_id:
+        return None
+    if any(tag == TAG_RECEIPTED_MESSAGE_ID for tag, _ in pdu.tlvs):
+        return receipt
+    body = pdu.tlv(TAG_MESSAGE_PAYLOAD) or getattr(pdu, "short_message", b"")
+    stated = _STATED.search(_characters(body or b"", pdu))
+    return receipt if stated and stated[1].upper() in _STATES else None
+
+
+def _read(pdu: DeliverSM | DataSM, *, intermediate: bool) -> Receipt:
+    message_id = error = reserved = ""
     state = -1
     payload = b""
     for tag, value in pdu.tlvs:
@@ -157,8 +192,11 @@ def parse_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
             # A C-octet string, yet seen without its NUL and padded.
             message_id = message_id or value.partition(b"\0")[0].strip().decode("latin-1")
         elif tag == TAG_MESSAGE_STATE:
-            if state < 0 and len(value) == 1 and value[0] in STATE_OUTCOME:
-                state = value[0]
+            if state < 0 and len(value) == 1:
+                if value[0] in STATE_OUTCOME:
+                    state = value[0]
+                else:
+                    reserved = reserved or state_name(value[0])
         elif tag == TAG_MESSAGE_PAYLOAD:
             payload = payload or value
         elif tag == TAG_NETWORK_ERROR_CODE and not error and len(value) == 3:
@@ -172,20 +210,29 @@ def parse_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
         text_id, submit_date, done_date, word, text_error, excerpt = found.groups("")
     else:
         text_id, submit_date, done_date, word, text_error, excerpt = _read_tolerantly(text)
+    conflict = bool(message_id and text_id and message_id != text_id) and not _same_number(message_id, text_id)
     if state < 0:
         state = _STATES.get(word.upper(), STATE_UNKNOWN)
-    intermediate = message_type == ESM_TYPE_INTERMEDIATE
+    elif word and _STATES.get(word.upper(), state) != state:
+        conflict = True
     return Receipt(
         message_id or text_id,
         state,
-        word,
+        word or reserved,
         not intermediate and STATE_OUTCOME[state] is not None,
         error or text_error,
         submit_date,
         done_date,
         excerpt.rstrip("\0"),
         intermediate,
+        conflict,
     )
+
+
+def _same_number(one: str, other: str) -> bool:
+    """Return whether two ids are one number, in hexadecimal or decimal each."""
+    readings = [{normalise_id(text, kind) for kind in ("hex", "decimal")} for text in (one, other)]
+    return not readings[0].isdisjoint(readings[1])
 
 
 def _characters(body: bytes, pdu: DeliverSM | DataSM) -> str:
@@ -240,11 +287,12 @@ def normalise_id(message_id: str, kind: str) -> str:
 
     A carrier that answers in one base and reports in the other gets a kind for each: "hex" makes the canonical decimal
     number of a hexadecimal one, "decimal" only drops leading zeros. "text", the default of a link, leaves an id alone:
-    it is opaque and case-sensitive (SMPP v3.4 §5.2.23).
+    it is opaque and case-sensitive (SMPP v3.4 §5.2.23). "caseless" is for texts, such as UUIDs, of which the carrier
+    changes the case.
 
     Args:
         message_id: As received.
-        kind: "text", "hex" or "decimal".
+        kind: "text", "caseless", "hex" or "decimal".
 
     Returns:
         The comparable id; an id that is not a number of that kind stays as it is.
@@ -256,7 +304,7 @@ def normalise_id(message_id: str, kind: str) -> str:
             return message_id
     if kind == "decimal" and message_id.isascii() and message_id.isdigit():
         return message_id.lstrip("0") or "0"
-    return message_id
+    return message_id.lower() if kind == "caseless" else message_id
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ def test_each_message_state_is_taken_or_unknown(octet: int) -> None:
     receipt = parse_receipt(DeliverSM(esm_class=0x04, tlvs=((TAG_MESSAGE_STATE, bytes((octet,))),)))
     assert receipt is not None
     assert receipt.state == (octet if octet <= 9 else 7)
+    assert receipt.raw_state == (octet if octet <= 9 else f"0x{octet:02X}")
+    assert receipt.state_word == ("" if octet <= 9 else f"0x{octet:02X}")
     assert receipt.final == (octet in (2, 3, 4, 5, 8, 9))
 
 
@@ -189,13 +191,13 @@ def test_reading_never_raises(esm_class: int, data_coding: int, body: bytes, tlv
 
 
 @pytest.mark.parametrize(
-    ("message_id", "text", "hexadecimal", "decimal"),
+    ("message_id", "caseless", "hexadecimal", "decimal"),
     [
-        ("0000ABCD", "0000ABCD", "43981", "0000ABCD"),
+        ("0000ABCD", "0000abcd", "43981", "0000ABCD"),
         ("abcd", "abcd", "43981", "abcd"),
         ("43981", "43981", "276865", "43981"),
         ("0043981", "0043981", "276865", "43981"),
-        ("0xABCD", "0xABCD", "43981", "0xABCD"),
+        ("0xABCD", "0xabcd", "43981", "0xABCD"),
         ("0", "0", "0", "0"),
         ("000", "000", "0", "0"),
         ("", "", "", ""),
@@ -204,11 +206,17 @@ def test_reading_never_raises(esm_class: int, data_coding: int, body: bytes, tlv
         ("1_2", "1_2", "1_2", "1_2"),
         ("٣", "٣", "٣", "٣"),
         ("74e02ee1-4e2f-4a6e-a78b-4b247d756a22",) * 4,
+        (
+            "74E02EE1-4E2F-4A6E-A78B-4B247D756A22",
+            "74e02ee1-4e2f-4a6e-a78b-4b247d756a22",
+            *("74E02EE1-4E2F-4A6E-A78B-4B247D756A22",) * 2,
+        ),
         ("f" * 5000,) * 4,  # beyond what Python converts to a decimal string
     ],
 )
-def test_ids_are_compared_by_the_links_rule(message_id: str, text: str, hexadecimal: str, decimal: str) -> None:
-    assert normalise_id(message_id, "text") == text
+def test_ids_are_compared_by_the_links_rule(message_id: str, caseless: str, hexadecimal: str, decimal: str) -> None:
+    assert normalise_id(message_id, "text") == message_id
+    assert normalise_id(message_id, "caseless") == caseless
     assert normalise_id(message_id, "hex") == hexadecimal
     assert normalise_id(message_id, "decimal") == decimal
 
@@ -219,7 +227,7 @@ def test_a_hexadecimal_answer_meets_its_decimal_receipt(number: int, zeros: int)
         assert normalise_id(answer, "hex") == normalise_id("0" * zeros + str(number), "decimal")
 
 
-@given(st.text(), st.sampled_from(["text", "hex", "decimal"]))
+@given(st.text(), st.sampled_from(["text", "caseless", "hex", "decimal"]))
 def test_comparing_never_raises_and_text_is_opaque(message_id: str, kind: str) -> None:
     normalised = normalise_id(message_id, kind)
     if kind == "text":
