@@ -194,11 +194,11 @@ class InDoubtConfig:
 
 @dataclass(frozen=True, slots=True)
 class MessageIdConfig:
-    """How the carrier writes message ids; they are compared as numbers where the two differ."""
+    """How the carrier writes message ids: the two are compared as numbers, or as texts with or without their case."""
 
-    response: Literal["text", "hex", "decimal"] = "text"
+    response: Literal["text", "caseless", "hex", "decimal"] = "text"
     """In submit_sm_resp."""
-    receipt: Literal["text", "hex", "decimal"] = "text"
+    receipt: Literal["text", "caseless", "hex", "decimal"] = "text"
     """In delivery receipts."""
 
 
@@ -321,13 +321,15 @@ class LinkConfig:
     registered_delivery: bool = True
     """Ask for a delivery receipt for each message."""
     accepted_is_final: bool = False
-    """The carrier sends no receipt after the state ACCEPTED (§5.2.28); not in force in this version."""
+    """The carrier sends no receipt after the state ACCEPTED (§5.2.28)."""
+    dlr_in_mo: bool = False
+    """The carrier sends receipts as texts, with esm_class 0: what reads like a receipt is taken for one."""
     message_id: MessageIdConfig = MessageIdConfig()
     """How the carrier writes message ids."""
     validity: Seconds = 0.0
     """validity_period of each message, as a relative time (§7.1.1); 0s = the carrier's own."""
     receipt_grace: Seconds = 86400.0
-    """A reply without a receipt for `validity` plus this becomes `unknown`; not in force in this version."""
+    """A message without a receipt for `validity` plus this, since it was accepted, becomes `unknown`."""
     retry: RetryConfig = RetryConfig()
     """After a temporary error of the carrier."""
     errors: Annotated[dict[int, ErrorKind], _errors] = field(default_factory=dict)
@@ -380,14 +382,8 @@ class Config:
 def not_in_force(config: Config) -> list[str]:
     """Returns a line for each link with options that are accepted but that this version does not carry out."""
     lines = []
-    usual = LinkConfig()
     for link in config.link:
-        options = [
-            name for name in ("accepted_is_final", "receipt_grace") if getattr(link, name) != getattr(usual, name)
-        ]
-        options += [
-            f"limits.{name}" for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)
-        ]
+        options = [f"limits.{name}" for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)]
         if options:
             lines.append(f"link {link.name}: {', '.join(options)}: accepted, not in force in this version")
     return lines

@@ -167,7 +167,21 @@ def accept(mt: Mt, now: float) -> None:
     mt.error = ""
 
 
-def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool:
+def outcome_of(state: int | str, *, accepted_is_final: bool = False) -> str | None:
+    """Return what a receipt's state finally makes of its part, None if it is not final.
+
+    Args:
+        state: message_state (SMPP v3.4 §5.2.28), or a word that the specification does not have.
+        accepted_is_final: The carrier sends nothing after ACCEPTED.
+    """
+    if accepted_is_final and state == constants.STATE_ACCEPTED:
+        return ACCEPTED
+    return STATE_OUTCOME.get(state) if isinstance(state, int) else None
+
+
+def apply_receipt(
+    mt: Mt, part: int, state: int | str, error: str, now: float, *, accepted_is_final: bool = False
+) -> bool:
     """Apply one delivery receipt to its message.
 
     A message of several parts is delivered only when all parts are; the first part that finally fails decides the rest.
@@ -176,9 +190,10 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
     Args:
         mt: The message.
         part: Which of its parts, from 0.
-        state: message_state (SMPP v3.4 §5.2.28).
+        state: message_state (SMPP v3.4 §5.2.28), or a word that the specification does not have.
         error: The network's error code as received, "" if there is none.
         now: Seconds since the epoch.
+        accepted_is_final: The carrier sends nothing after ACCEPTED.
 
     Returns:
         Whether anything changed.
@@ -186,25 +201,30 @@ def apply_receipt(mt: Mt, part: int, state: int, error: str, now: float) -> bool
     if mt.state in FINAL_STATES:
         return False
     receipts = list(mt.receipts) or [-1] * mt.parts
-    if part >= len(receipts) or STATE_OUTCOME.get(receipts[part]) is not None:
+    if part >= len(receipts) or outcome_of(receipts[part], accepted_is_final=accepted_is_final) is not None:
         return False
     receipts[part] = state
     mt.receipts = receipts
-    if STATE_OUTCOME.get(state) not in (None, "delivered"):
+    if outcome_of(state) not in (None, "delivered"):
         mt.error = error
     if not mt.claim:
-        judge(mt, now)
+        judge(mt, now, accepted_is_final=accepted_is_final)
     return True
 
 
-def judge(mt: Mt, now: float) -> bool:
-    """Bring a message to the final state that its receipts give it, if they do; say whether."""
+def judge(mt: Mt, now: float, *, accepted_is_final: bool = False) -> bool:
+    """Bring a message to the state that its receipts finally give it, if they do; say whether.
+
+    All parts delivered: delivered. Any other final outcome of a part is the message's. Where ACCEPTED is final, a
+    message with such a part and no failed one stays accepted for good; `done` says since when.
+    """
     if not mt.receipts:
         return False
-    outcomes = [STATE_OUTCOME.get(state) for state in mt.receipts]
-    failed = next((outcome for outcome in outcomes if outcome not in (None, "delivered")), None)
+    outcomes = [outcome_of(state, accepted_is_final=accepted_is_final) for state in mt.receipts]
+    failed = next((outcome for outcome in outcomes if outcome not in (None, "delivered", ACCEPTED)), None)
     if failed is not None:
         finish(mt, failed, now)
     elif None not in outcomes:
-        finish(mt, "delivered", now, "")
-    return mt.state in FINAL_STATES
+        mt.accepted = mt.accepted or now  # its answer may have been lost
+        finish(mt, ACCEPTED if ACCEPTED in outcomes else "delivered", now, "")
+    return mt.done > 0.0

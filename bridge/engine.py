@@ -105,7 +105,7 @@ class Engine(State):
         """Return when a turn has something to do without any event, in seconds since the epoch."""
         if self._stale:
             return now + RETRY_SECONDS
-        due = self.outbox.next_due(now, claiming=not self._full)
+        due = min(self.outbox.next_due(now, claiming=not self._full), self.calendar.next())
         for assembly in self.assemblies.values():
             queue = self.outbox.links.get(assembly.link)
             if queue is not None:

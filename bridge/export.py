@@ -9,6 +9,8 @@ import heapq
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from smppcore.constants import state_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +38,7 @@ COLUMNS = (
     "redelivered",
     "parts",
     "message_ids",
+    "receipts",
     "state",
     "attempts",
     "in_doubt",
@@ -52,6 +55,11 @@ def iso(seconds: float) -> str | None:
     if not seconds:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def state_word(state: int | str) -> str:
+    """Return a receipt's state by the specification's name, or by the carrier's word for one that it does not have."""
+    return state if isinstance(state, str) else state_name(state)
 
 
 def mo_row(mo: Mo) -> Row:
@@ -88,6 +96,7 @@ def mt_row(mt: Mt) -> Row:
         "text": mt.text,
         "parts": mt.parts,
         "message_ids": list(mt.message_ids),
+        "receipts": [None if state == -1 else state_word(state) for state in mt.receipts],
         "state": mt.state,
         "attempts": mt.attempts,
         "in_doubt": mt.in_doubt,

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bridge.analytics import sum_by_link
-from bridge.export import iso, mo_row, mt_row
+from bridge.export import iso, mo_row, mt_row, state_word
 from bridge.outbox import class_of
 from bridge.records import FINAL_STATES, OUTCOMES
 from smppcore import constants
@@ -46,6 +46,7 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
             total[what] = total.get(what, 0) + n
     waiting = reader.waiting()
     states = {state: total.get("mt." + state, 0) for state in sorted(FINAL_STATES)}
+    unknown = total.get("mt.unknown", 0)
     queued = sum(count for count, _ in waiting.values())
     oldest = [mt.created for mt in (reader.mt(first) for _, first in waiting.values()) if mt is not None]
     parked = reader.raw_counts()["parked"]
@@ -61,7 +62,8 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
             "total": total.get("mt", 0),
             "queued": queued,
             # Claimed, or accepted by the carrier and without a final receipt.
-            "sent": total.get("mt", 0) - queued - sum(states.values()),
+            "sent": total.get("mt", 0) - queued - unknown - sum(states.values()),
+            "unknown": unknown,
             **states,
         },
         "mt_in_doubt": total.get("mt.in_doubt", 0),
@@ -179,9 +181,11 @@ def describe(entry: LogEntry) -> str:
             return f"part {part + 1}: submit_sm_resp {constants.status_name(status)}{called}"
         case ("withdrawn", _):
             return "the claim was taken back before anything left"
-        case ("receipt", _, int(part), int(state), error):
+        case ("receipt", _, int(part), int() | str() as state, error):
             why = f", error {error}" if isinstance(error, str) and error.strip("0") else ""
-            return f"part {part + 1}: receipt {constants.state_name(state)}{why}"
+            return f"part {part + 1}: receipt {state_word(state)}{why}"
+        case ("unknown", _):
+            return "no final receipt in time: unknown"
         case ("opted out", _):
             return "the carrier says that the customer has opted out: nothing more is sent"
         case ("in doubt", _):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_STATES = frozenset({"mo.pending", "mt.unknown"})
+"""What is counted down again is no event."""
 _FAMILIES = {
     "mo": ("outcome", "Inbound messages by outcome"),
     "mt": ("state", "Messages sent by final state"),
@@ -44,8 +46,8 @@ class Metrics:
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what a turn counted."""
         for key, n in tally.items():
-            if key[1] == "mo.pending":
-                continue  # it goes down again: a state, not an event
+            if key[1] in _STATES:
+                continue
             counter = self._by_key.get(key)
             if counter is None:
                 # Finding a labelled counter takes 3 µs, which would be a thirtieth of a turn.

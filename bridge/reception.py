@@ -14,7 +14,7 @@ from bridge.records import Mo
 from bridge.redelivery import MoKey, keys_of
 from smppcore import constants
 from smppcore.pdu import DeliverSM, DeliverSMResp, response_to
-from smppcore.receipt import parse_receipt
+from smppcore.receipt import looks_like_receipt, parse_receipt
 from smppcore.text import decode_text
 from smppcore.udh import Concatenation, concatenation_from_sar
 from smppcore.udh import parse as parse_udh
@@ -39,7 +39,7 @@ class Reception(Stage):
         super().__init__(desk)
         self.texts: list[tuple[Mo, str, LinkQueue]] = []
         """To be decided, in order."""
-        self.receipts: list[tuple[LinkQueue, Receipt]] = []
+        self.receipts: list[tuple[LinkQueue, Receipt, Pdu]] = []
         self.pending: dict[int, Mo] = {}
         """Rows of long messages that this turn touched."""
         self.absorbed: list[tuple[str, MoKey, Mo]] = []
@@ -54,6 +54,7 @@ class Reception(Stage):
         group = config.group
         unanswered = self._unanswered.setdefault(group, {})
         expecting = bool(self.state.redelivery[group])
+        dlr_in_mo = config.dlr_in_mo
         responses: list[Pdu] = []
         for pdu in event.pdus:
             esm_class: int = pdu.esm_class  # type: ignore[attr-defined]
@@ -64,8 +65,11 @@ class Reception(Stage):
             if esm_class and esm_class & _ESM_TYPE in _ESM_RECEIPTS:
                 receipt = parse_receipt(pdu)  # type: ignore[arg-type]
                 if receipt is not None:
-                    self.receipts.append((queue, receipt))
+                    self.receipts.append((queue, receipt, pdu))
                     continue
+            elif dlr_in_mo and (receipt := looks_like_receipt(pdu)) is not None:  # type: ignore[arg-type]
+                self.receipts.append((queue, receipt, pdu))
+                continue
             body: bytes = pdu.short_message if type(pdu) is DeliverSM else b""
             if not body and pdu.tlvs:
                 body = pdu.tlv(constants.TAG_MESSAGE_PAYLOAD) or b""

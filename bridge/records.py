@@ -145,9 +145,9 @@ class Mt:
     message_ids: Sequence[str | None] = ()
     """What the SMSC called each part ("" if it gave no id), None for a part not accepted yet; empty before the first.
     """
-    receipts: Sequence[int] = ()
-    """The last message_state of each part (SMPP v3.4 §5.2.28), -1 for a part without a receipt; empty if there is none.
-    """
+    receipts: Sequence[int | str] = ()
+    """The last message_state of each part (SMPP v3.4 §5.2.28), or the carrier's own word for one that the specification
+    does not have; -1 for a part without a receipt; empty if there is none."""
     fixed: bytes = b""
     """The packed fields that never change; made by the first pack()."""
 

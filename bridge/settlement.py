@@ -19,6 +19,7 @@ from bridge.delivery import (
     finish,
     judge,
     name_part,
+    outcome_of,
     part_accepted,
     part_failed,
     part_in_doubt,
@@ -30,8 +31,8 @@ from bridge.records import FINAL_STATES
 from bridge.store import Parked
 from smppcore import constants
 from smppcore.errors import LocalProtocolError, ResponseTimeout
-from smppcore.pdu import SubmitSMResp
-from smppcore.receipt import STATE_OUTCOME, normalise_id
+from smppcore.pdu import SubmitSMResp, encode
+from smppcore.receipt import normalise_id
 
 if TYPE_CHECKING:
     from bridge.desk import Desk
@@ -39,15 +40,13 @@ if TYPE_CHECKING:
     from bridge.outbox import LinkQueue
     from bridge.records import Mt
     from bridge.store import IdKey
+    from smppcore.pdu import Pdu
     from smppcore.receipt import Receipt
     from smppcore.session import Outcome
 
+_OPEN_STATES = (constants.STATE_SCHEDULED, constants.STATE_ENROUTE, constants.STATE_UNKNOWN)
 _NO_RESPONSE = "no_response"
 _LINK_LOST = "link_lost"
-
-PARKED_TTL = 3600.0
-"""Seconds for which a receipt without a message is kept: its submit_sm_resp cannot be on the way any longer."""
-PARKED_CHECK = 60.0
 
 
 class Settlement(Stage):
@@ -128,7 +127,7 @@ class Settlement(Stage):
     def _apply_early(self, mt: Mt) -> None:
         """Apply receipts that came before their response, once the response itself was."""
         for part, parked in self._early:
-            self._receipt(mt, part, parked.state, parked.error)
+            self._receipt(self.outbox.links[mt.link], mt, part, parked.state, parked.error)
         self._early.clear()
 
     def _landed(self, queue: LinkQueue, flight: Flight) -> None:
@@ -136,7 +135,7 @@ class Settlement(Stage):
         mt, now = flight.mt, self.now
         self.desk.landed.append(flight)
         queue.in_air -= flight.claimed
-        if mt.receipts and judge(mt, now):
+        if mt.receipts and judge(mt, now, accepted_is_final=queue.config.accepted_is_final):
             # A receipt for another part was faster than the last answer: nothing of it needs to be sent again.
             self._leave(flight)
         elif flight.fate == ACCEPTED:
@@ -156,6 +155,9 @@ class Settlement(Stage):
                 self._again(flight, self._next_try(queue, mt, throttled=flight.throttled))
         else:
             self.in_doubt(mt, flight)
+        self._count_final(mt)
+
+    def _count_final(self, mt: Mt) -> None:
         if mt.state in FINAL_STATES:
             self.desk.count(mt.link, "mt." + mt.state)
 
@@ -204,7 +206,7 @@ class Settlement(Stage):
         response = outcome.response
         if not isinstance(response, SubmitSMResp) or response.command_status:
             return
-        row = self._row(flight.mt.id)
+        row = self.row(flight.mt.id)
         if row is None:
             return
         message_id = response.message_id.decode("latin-1")
@@ -217,8 +219,8 @@ class Settlement(Stage):
                 accept(row, self.now)
                 self.changes.unqueued.append(row)
                 self.outbox.settle(row, self.now)
-                if judge(row, self.now):
-                    self.desk.count(row.link, "mt." + row.state)
+                if judge(row, self.now, accepted_is_final=queue.config.accepted_is_final):
+                    self._count_final(row)
         self._apply_early(row)
         self.changes.mts[row.id] = row
 
@@ -249,21 +251,21 @@ class Settlement(Stage):
             mt.state = "queued"
         self._again(flight, self.now)
 
-    def _row(self, mt_id: int) -> Mt | None:
-        """Return the one object of this turn for a message."""
+    def row(self, mt_id: int, stored: Mt | None = None) -> Mt | None:
+        """Return the one object of this turn for a message, which may have been loaded already."""
         row = self.changes.mts.get(mt_id)
         if row is None:
-            loaded = self.store.mts([mt_id])[0]
+            loaded = stored or self.store.mts([mt_id])[0]
             if loaded is None:
                 return None
             row = self.outbox.find(loaded)
         return row
 
-    def receipts(self, received: list[tuple[LinkQueue, Receipt]]) -> None:
+    def receipts(self, received: list[tuple[LinkQueue, Receipt, Pdu]]) -> None:
         """Match receipts to their messages; keep those whose message is not known."""
         keys: list[IdKey] = [
             (queue.config.group, normalise_id(receipt.message_id, queue.config.message_id.receipt))
-            for queue, receipt in received
+            for queue, receipt, _ in received
         ]
         found = self.store.correlate(keys)
         fresh = {key: (mt_id, part) for key, mt_id, part in self.changes.ids}
@@ -271,52 +273,66 @@ class Settlement(Stage):
         rows = self.changes.mts
         unknown = [place[0] for place in places if place is not None and place[0] not in rows]
         loaded = {row.id: self.outbox.find(row) for row in self.store.mts(unknown) if row is not None}
-        for (queue, receipt), key, place in zip(received, keys, places, strict=True):
+        for (queue, receipt, pdu), key, place in zip(received, keys, places, strict=True):
             link = queue.config.name
             self.desk.count(link, "receipt")
+            if receipt.conflict:
+                self._conflict(link)
             if place is None:
-                self._park(link, key, receipt)
+                self._park(link, key, receipt, pdu)
                 continue
             row = rows.get(place[0]) or loaded.get(place[0])
-            if row is not None and self._receipt(row, place[1], _state_of(receipt), receipt.error):
+            if row is not None and self._receipt(queue, row, place[1], _state_of(receipt), receipt.error):
                 rows[row.id] = row
 
-    def _receipt(self, mt: Mt, part: int, state: int, error: str) -> bool:
+    def _receipt(self, queue: LinkQueue, mt: Mt, part: int, state: int | str, error: str) -> bool:
         """Apply one receipt; return whether it changed anything."""
         self.changes.log.append(("receipt", mt.id, part, state, error))
-        waited = mt.state == "sent" and not mt.claim
-        if not apply_receipt(mt, part, state, error, self.now):
+        before = mt.state
+        waited = before == "sent" and not mt.claim
+        if not apply_receipt(mt, part, state, error, self.now, accepted_is_final=queue.config.accepted_is_final):
             return False
-        if mt.state in FINAL_STATES:
-            self.desk.count(mt.link, "mt." + mt.state)
-            if waited:
+        if mt.done:
+            self._count_final(mt)
+            if before == "unknown":
+                self.desk.count(mt.link, "mt.unknown", -1)
+            elif waited:
                 self.changes.unqueued.append(mt)
                 self.outbox.settle(mt, self.now)
         return True
 
-    def _park(self, link: str, key: IdKey, receipt: Receipt) -> None:
+    def _conflict(self, link: str) -> None:
+        """The TLVs of a receipt say something else than its text: the TLVs count."""
+        self.desk.count(link, "receipt.conflict")
+        if link not in self.state.conflicting:
+            self.state.conflicting.add(link)
+            self.effects.incidents.append(f"link {link}: TLVs and text of a receipt disagree; the TLVs count")
+
+    def _park(self, link: str, key: IdKey, receipt: Receipt, pdu: Pdu) -> None:
         """Keep a receipt whose message is not known: its submit_sm_resp may be on the way."""
+        parked = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now, link, encode(pdu))
         if not key[1]:
             self.desk.count(link, "receipt.unreadable")
+            self.keep_unmatched(parked)
             return
         self.desk.count(link, "receipt.parked")
         earlier = self._parked.get(key) or (self.store.parked([key])[0] if self._any_parked else None)
-        if earlier is not None and STATE_OUTCOME.get(earlier.state) is not None:
-            return  # nothing that comes after a final receipt counts
-        parked = self._parked[key] = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now)
-        self.changes.parked.append(parked)
+        if earlier is None or outcome_of(earlier.state) is None:  # nothing that comes after a final receipt counts
+            self._parked[key] = parked
+            self.changes.parked.append(parked)
 
-    def forget_parked(self) -> None:
-        """Give up receipts whose message never came."""
-        state = self.state
-        if not self._any_parked or self.now < state.parked_check:
-            return
-        state.parked_check = self.now + PARKED_CHECK
-        for parked in self.store.expired_parked(self.now - PARKED_TTL, 1000):
-            key = parked.group, parked.message_id
-            if key not in self._parked:
-                self.changes.unparked.append(key)
-                self.desk.count("", "receipt.unmatched")
+    def keep_unmatched(self, parked: Parked) -> None:
+        """Keep a receipt of no message for people to look at, while there is room for it."""
+        if not self.desk.refuse_texts:
+            self.changes.unmatched.append(parked)
+
+    def give_up_parked(self, parked: Parked) -> None:
+        """Its message never came, unless another receipt of the same id came just now."""
+        key = parked.group, parked.message_id
+        if key not in self._parked and key not in self.changes.unparked:
+            self.changes.unparked.append(key)
+            self.desk.count(parked.link, "receipt.unmatched")
+            self.keep_unmatched(parked)
 
     def resends(self, mt: Mt) -> bool:
         """Return whether a message in doubt is sent again."""
@@ -324,8 +340,8 @@ class Settlement(Stage):
         return (policy.reply if mt.mo else policy.started) == "resend"
 
 
-def _state_of(receipt: Receipt) -> int:
-    """Return the message_state of a receipt; an intermediate notification closes nothing, whatever it says."""
-    if receipt.intermediate and STATE_OUTCOME[receipt.state] is not None:
+def _state_of(receipt: Receipt) -> int | str:
+    """Return the state of a receipt as it is kept; an intermediate notification closes nothing, whatever it says."""
+    if receipt.intermediate and receipt.state not in _OPEN_STATES:
         return constants.STATE_ENROUTE
-    return receipt.state
+    return receipt.raw_state

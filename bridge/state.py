@@ -6,6 +6,7 @@ Touched by one turn at a time and by nothing else. No decisions here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.analytics import Counters
@@ -21,7 +22,27 @@ if TYPE_CHECKING:
     from bridge.assembly import Assembly, AssemblyKey
     from bridge.config import LinkConfig
     from bridge.rules import Ruleset
-    from bridge.store import Store, Turn
+    from bridge.store import IdKey, Store, Turn
+
+
+@dataclass(slots=True)
+class Calendar:
+    """When each kind of upkeep (`bridge.upkeep`) has something to do next; 0.0: at once, inf: nothing is known."""
+
+    walk: float = 0.0
+    """The mark may go on."""
+    due: float = 0.0
+    """The first entry of the table `due`."""
+    parked: float = 0.0
+    """The next page of receipts that wait for their message."""
+    parked_after: IdKey | None = None
+    """Where that page begins."""
+    queue: float = 0.0
+    """The oldest message that waits to be sent is too old."""
+
+    def next(self) -> float:
+        """Return the earliest of them."""
+        return min(self.walk, self.due, self.parked, self.queue)
 
 
 def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
@@ -62,9 +83,11 @@ class State:
         self.counters = Counters({})
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""
-        self.parked_check = 0.0
+        self.calendar = Calendar()
         self.nameless: set[str] = set()
         """Links that were said to accept messages without a message_id: once is enough."""
+        self.conflicting: set[str] = set()
+        """Links of which it was said that TLVs and text of their receipts disagree."""
 
     def recall(self, turn: Turn) -> None:
         """Make the memory say what the store says."""
@@ -73,4 +96,5 @@ class State:
             if row is not None:
                 flights[row.id].mt = row
         self.outbox.clear()
+        self.calendar = Calendar()
         self.assemblies = {unpack_key(key): unpack_assembly(data) for key, data in turn.assemblies()}

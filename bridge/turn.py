@@ -26,6 +26,7 @@ from bridge.records import Conversation, Mt
 from bridge.rules import Inbound, decide
 from bridge.settlement import Settlement
 from bridge.store import Position
+from bridge.upkeep import Upkeep
 from smppcore.text import encode_message
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TurnWork(Stage):
         super().__init__(Desk(state, store, now, refuse_texts=refuse_texts))
         self.settlement = Settlement(self.desk)
         self.reception = Reception(self.desk)
+        self.upkeep = Upkeep(self.desk, self.settlement)
         self._contexts: dict[ContactKey, Conversation | None] = {}
         self._replies: list[tuple[Mt, Encoded]] = []
         self._lost: list[SessionLost] = []
@@ -71,7 +73,9 @@ class TurnWork(Stage):
             StoreError: Nothing was committed; the memory of the outbox is no longer true.
         """
         arrivals: list[Arrivals] = []
+        busy = False
         for event in events:
+            busy = True
             if isinstance(event, Arrivals):
                 arrivals.append(event)
             elif isinstance(event, Outcomes):
@@ -89,7 +93,7 @@ class TurnWork(Stage):
             self._decide_all()
         if self.reception.receipts:
             self.settlement.receipts(self.reception.receipts)
-        self.settlement.forget_parked()
+        self.upkeep.run(busy=busy)
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
             self._load_page(queue)
@@ -278,6 +282,7 @@ class TurnWork(Stage):
 
     def _commit(self) -> None:
         changes, state = self.changes, self.state
+        self.upkeep.expect()
         submits: Counter[str] = Counter()
         for (link, outcome), n in Counter([(mo.link, mo.outcome) for mo in changes.new_mos]).items():
             self.desk.count(link, "mo." + outcome, n)
@@ -298,5 +303,6 @@ class TurnWork(Stage):
             self.now,
             next(iter(state.births), self.desk.first_id),
             {group: r.since(self.now) for group, r in state.redelivery.items() if r.since(self.now) < inf},
+            self.upkeep.mark,
         )
         self.store.commit(changes)

@@ -116,8 +116,8 @@ class MemoryTurn:
     def parked_count(self) -> int:
         return len(self._s.parked)
 
-    def expired_parked(self, before: float, limit: int) -> list[Parked]:
-        return [p for _, p in sorted(self._s.parked.items()) if p.received < before][:limit]
+    def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
+        return [p for key, p in sorted(self._s.parked.items()) if after is None or key > after][:limit]
 
     def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
         ids = sorted(n for name, k, n in self._s.queue if (name, k) == (link, kind) and n > after)
@@ -126,6 +126,12 @@ class MemoryTurn:
     def open_claims(self, settled_below: int) -> list[Mt]:
         rows = [unpack_mt(data) for n, data in sorted(self._s.mt.items()) if n >= settled_below]
         return [row for row in rows if row.claim and _queue_key(row) not in self._s.queue]
+
+    def mts_from(self, start: int, limit: int) -> list[Mt]:
+        return [unpack_mt(data) for n, data in sorted(self._s.mt.items()) if n >= start][:limit]
+
+    def due(self, limit: int) -> list[tuple[float, int]]:
+        return sorted(self._s.due)[:limit]
 
     def recent_mos(self, links: frozenset[str], since: float, limit: int) -> Iterator[Mo]:
         for _, data in sorted(self._s.mo.items(), reverse=True):
@@ -159,6 +165,8 @@ class MemoryStore:
         self.ids: dict[IdKey, tuple[int, int]] = {}
         self.queue: set[tuple[str, int, int]] = set()
         self.parked: dict[IdKey, Parked] = {}
+        self.unmatched: list[Parked] = []
+        self.due: set[tuple[float, int]] = set()
         self.assembly: dict[bytes, bytes] = {}
         self.counter: dict[CounterKey, int] = {}
         self.link: dict[str, LinkRow] = {}
@@ -190,6 +198,8 @@ class MemoryStore:
         self.parked.update(((p.group, p.message_id), p) for p in c.parked)
         for key in c.unparked:
             self.parked.pop(key, None)
+        self.unmatched += c.unmatched
+        self.due = (self.due - set(c.undue)) | set(c.due)
         for name, value in c.assemblies.items():
             if value is None:
                 self.assembly.pop(name, None)
@@ -405,7 +415,7 @@ def check(bridge: Bridge) -> None:
         assert queue.in_air == sum(f.claimed for f in claimed)
 
 
-_FINAL = ("delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed")
+_FINAL = ("unknown", "delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed")
 _OUTCOMES = {
     f"mo.{word}"
     for word in ("replied", "flow", "escalated", "control", "silent", "called", "suppressed", "rejected", "pending")

@@ -73,6 +73,7 @@ def test_a_row_of_a_reply_has_the_fields_of_the_contract(file: Path) -> None:
         "text": "x" * 200,
         "parts": 2,
         "message_ids": ["0A2", None],
+        "receipts": [],
         "state": "failed",
         "attempts": 1,
         "in_doubt": False,

@@ -80,6 +80,7 @@ def test_status_as_json(file: Path) -> None:
         "rejected": 0,
         "suppressed": 0,
         "undeliverable": 0,
+        "unknown": 0,
     }
     assert (row["receipts"], row["receipts_parked"], row["hints"]) == (2, 1, [])
     assert row["queue"] == {"length": 2, "oldest": "2027-01-15T08:00:00.000Z"}

@@ -171,7 +171,7 @@ def test_what_is_not_in_force_is_said(write: Writer) -> None:
     )
     assert not_in_force(config) == [
         "link a: limits.per_day, limits.warn_at: accepted, not in force in this version",
-        "link b: receipt_grace, limits.reserve_replies: accepted, not in force in this version",
+        "link b: limits.reserve_replies: accepted, not in force in this version",
     ]
 
 

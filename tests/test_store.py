@@ -91,9 +91,12 @@ def histories(draw: st.DrawFn) -> list[Changes]:
             (key, draw(st.integers(1, 2**40)), draw(st.integers(0, 254))) for key in draw(st.lists(IDS, max_size=3))
         ]
         c.parked = [
-            Parked(*key, draw(st.integers(0, 9)), "e", float(draw(st.integers(0, 9))))
+            Parked(*key, draw(st.integers(0, 9) | TEXTS), "e", float(draw(st.integers(0, 9))), "a", b"\xff")
             for key in draw(st.lists(IDS, max_size=3))
         ]
+        c.unmatched = c.parked
+        dues = st.tuples(st.integers(0, 3).map(float), st.integers(0, 9))
+        c.due, c.undue = draw(st.lists(dues, max_size=2)), draw(st.lists(dues, max_size=2))
         c.unparked = draw(st.lists(IDS, max_size=2))
         c.assemblies = draw(
             st.dictionaries(st.binary(min_size=1, max_size=3), st.none() | st.binary(max_size=4), max_size=2)
@@ -121,7 +124,9 @@ def everything(turn: Turn, top: int) -> dict[str, object]:
         "correlate": turn.correlate(keys),
         "parked": turn.parked(keys),
         "count": turn.parked_count(),
-        "expired": sorted(turn.expired_parked(5.0, 100), key=lambda p: (p.group, p.message_id)),
+        "parked pages": [turn.parked_page(after, 2) for after in (None, *keys)],
+        "from": [[row.id for row in turn.mts_from(start, 2)] for start in (0, 3)],
+        "due": [turn.due(limit) for limit in (1, 100)],
         "queued": [
             turn.queued(name, kind, after, 3) for name in ("a", "a\u00e9") for kind in range(3) for after in (0, 4)
         ],
@@ -168,12 +173,13 @@ def test_a_message_id_longer_than_a_key_is_found_by_its_head(tmp_path: Path) -> 
     long = "\u00ff" * 600
     changes = Changes(Position(2, 1))
     changes.ids = [(("a", long), 1, 0)]
-    changes.parked = [Parked("a", long, 2, "", 1.0)]
+    changes.parked = [Parked("a", long, 2, "", 1.0, "a", b"")]
     write(store, changes)
     with store.turn() as turn:
         assert turn.correlate([("a", long)]) == [(1, 0)]
-        assert [p.state for p in turn.expired_parked(5.0, 10)] == [2]
-        (parked,) = turn.expired_parked(5.0, 10)
+        (parked,) = turn.parked_page(None, 10)
+        assert parked.state == 2
+        assert turn.parked_page((parked.group, parked.message_id), 10) == []
         turn.commit(Changes(Position(2, 2), unparked=[(parked.group, parked.message_id)]))
     with store.turn() as turn:
         assert turn.parked_count() == 0
@@ -354,7 +360,8 @@ def reader(tmp_path: Path) -> Iterator[LmdbReader]:
     first.conversations = {("1", "acme"): Conversation("1", "acme", 1)}
     first.counters = {(5, "a", "mo.replied"): 2}
     first.links = [LinkRow("a", "bound", 1.0, 1, "", "smsc:2775")]
-    first.parked = [Parked("a", "9", 2, "", 1.0)]
+    first.parked = [Parked("a", "9", 2, "", 1.0, "a", b"")]
+    first.unmatched = [Parked("a", "", "ODD", "", 1.0, "a", b"\xff"), *first.parked]
     first.ids = [(("a", "7"), 3, 0)]
     write(store, first)
     write(store, Changes(Position(6, 2, 20.0), new_mts=[mt(4, control=True), mt(5)], log=[("mo", 300, [301])]))

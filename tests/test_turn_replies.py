@@ -723,18 +723,6 @@ def test_a_receipt_without_an_id_is_acknowledged_and_counted() -> None:
     assert not bridge.memory.parked
 
 
-def test_a_receipt_of_no_message_is_given_up_after_an_hour() -> None:
-    bridge = Bridge()
-    bridge.deliver(receipt(b"77"))
-    bridge.now += 3599
-    bridge.turn()
-    assert len(bridge.memory.parked) == 1
-    bridge.now += 62
-    bridge.deliver(receipt(b"78", c.STATE_ENROUTE))
-    assert [*bridge.memory.parked] == [("a", "78")]
-    assert bridge.count("receipt.unmatched") == 1
-
-
 def test_a_waiting_receipt_is_not_given_up_when_it_comes_once_more() -> None:
     bridge = Bridge()
     bridge.deliver(receipt(b"77", c.STATE_ENROUTE))

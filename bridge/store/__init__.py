@@ -38,7 +38,9 @@ LogEntry = tuple[str | int | list[int] | None, ...]
 ``("withdrawn", id)``
     a claim was taken back before anything left
 ``("receipt", id, part, state, error)``
-    a delivery receipt
+    a delivery receipt; the state by number, or by the carrier's word if the specification has none for it
+``("unknown", id)``
+    no final receipt has come in time
 ``("opted out", id)``
     the carrier refused a message because the customer wants none; nothing more is sent to him
 ``("in doubt", id)``
@@ -58,15 +60,18 @@ class StoreFull(StoreError):
 
 @dataclass(slots=True)
 class Parked:
-    """A receipt whose message_id no message of ours has yet."""
+    """A receipt whose message_id no message of ours has: not yet, or, once it was waited for, not at all."""
 
     group: str
     message_id: str
-    """Normalised for the link it came on."""
-    state: int
-    """message_state (SMPP v3.4 §5.2.28)."""
+    """Normalised for the link it came on; "" if none could be read."""
+    state: int | str
+    """message_state (SMPP v3.4 §5.2.28), or the carrier's word if the specification has none for it."""
     error: str
     received: float
+    link: str
+    pdu: bytes
+    """The deliver_sm or data_sm, whole."""
 
 
 @dataclass(slots=True)
@@ -99,6 +104,8 @@ class Position:
     """No message with a smaller id has an open claim, unless it is in the queue table."""
     expected: dict[str, float] = field(default_factory=dict)
     """By carrier group: MOs that came from this time on may be delivered again, for their connection has ended."""
+    watched_below: int = 1
+    """Of no message with a smaller id a receipt is missed, unless it is in the table `due`."""
 
 
 @dataclass(slots=True)
@@ -121,6 +128,11 @@ class Changes:
     unqueued: list[Mt] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     unparked: list[IdKey] = field(default_factory=list)
+    unmatched: list[Parked] = field(default_factory=list)
+    """Receipts of no message of ours: waited for in vain, or without a message_id that can be read."""
+    due: list[tuple[float, int]] = field(default_factory=list)
+    """(when, message): to be looked at again, as its receipt may be missed then."""
+    undue: list[tuple[float, int]] = field(default_factory=list)
     assemblies: dict[bytes, bytes | None] = field(default_factory=dict)
     """Long messages still lacking parts, by key; None for one that is done with."""
     counters: dict[CounterKey, int] = field(default_factory=dict)
@@ -151,14 +163,20 @@ class Turn(Protocol):
     def parked_count(self) -> int:
         """Return how many receipts are kept."""
 
-    def expired_parked(self, before: float, limit: int) -> list[Parked]:
-        """Return kept receipts that came before this time, oldest key first."""
+    def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
+        """Return kept receipts in order of their keys, from behind this one or from the first."""
 
     def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
         """Return queued messages of a link with a greater id, ascending; kind: 0 control, 1 conversation, 2 started."""
 
     def open_claims(self, settled_below: int) -> list[Mt]:
         """Return messages that may have a claim open, from this id on; those in the queue are not among them."""
+
+    def mts_from(self, start: int, limit: int) -> list[Mt]:
+        """Return messages from this id on, ascending."""
+
+    def due(self, limit: int) -> list[tuple[float, int]]:
+        """Return the first entries of `due`, earliest first."""
 
     def recent_mos(self, links: frozenset[str], since: float, limit: int) -> Iterator[Mo]:
         """Return MOs of these links that came after this time, newest first."""

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from bridge.records import Mo, Mt
     from bridge.store.lmdb import LmdbReader
 
+_COUNTED = FINAL_STATES | {"unknown"}
 STATES = frozenset({"queued", "held", "sent", "accepted", "unknown"}) | FINAL_STATES
-_ID_KINDS = ("text", "hex", "decimal")
+_ID_KINDS = ("text", "caseless", "hex", "decimal")
 _MO, _MT = 1, 2
 _NEEDS_REPLY, _HAS_REPLY, _PENDING, _QUEUED = 1, 2, 4, 8
 # What a malformed row makes the unpacking functions raise, beside a row of a newer version.
@@ -60,8 +61,9 @@ class Check:
         yield from self._assemblies()
         yield from self._counters()
         yield from self._simple(
-            "parked", lambda key, value: (key.decode("latin-1").split("\0", 1)[1], *_fields(value, 3))
+            "parked", lambda key, value: (key.decode("latin-1").split("\0", 1)[1], *_fields(value, 5))
         )
+        yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
         yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 5)))
         yield from self._log()
 
@@ -136,7 +138,7 @@ class Check:
     def _mt(self, mt: Mt) -> Iterator[str]:
         name = f"mt {mt.id}"
         self._tally[mt.link, "mt"] += 1
-        if mt.state in FINAL_STATES:
+        if mt.state in _COUNTED:
             self._tally[mt.link, "mt." + mt.state] += 1
         if mt.mo:
             if self._is(mt.mo, _MO):
@@ -217,7 +219,7 @@ class Check:
                 counted[link, what] += int(msgpack.unpackb(value))
             except _UNREADABLE as exc:
                 yield f"counter {key.hex()}: cannot be read: {_line(exc)}"
-        checked = {"mt", *("mo." + outcome for outcome in OUTCOMES), *("mt." + state for state in FINAL_STATES)}
+        checked = {"mt", *("mo." + outcome for outcome in OUTCOMES), *("mt." + state for state in _COUNTED)}
         for link, what in sorted(counted.keys() | self._tally.keys()):
             if what in checked and counted[link, what] != self._tally[link, what]:
                 yield f"counter {link} {what}: says {counted[link, what]}, there are {self._tally[link, what]}"

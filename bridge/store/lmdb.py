@@ -9,6 +9,8 @@ Tables, keys in ascending octet order:
     ids           group NUL message_id                → id of the Mt, number of the part
     queue         link NUL class id                   → nothing; class: 0 control, 1 conversation, 2 started
     parked        group NUL message_id                → a receipt that came before its message_id
+    due           milliseconds, 8 octets, id          → nothing: when a message is looked at that awaits its receipt
+    unmatched     commit, 8 octets, n, 4 octets       → a receipt of no message of ours
     assembly      key of the long message             → its parts so far
     counter       hour, 4 octets, link NUL name       → total
     link          name                                → LinkRow
@@ -65,10 +67,13 @@ _TABLES = (
     b"counter",
     b"link",
     b"log",
+    b"unmatched",
+    b"due",
 )
 _id = struct.Struct(">Q")
 _part = struct.Struct(">QH")
 _hour = struct.Struct(">I")
+_due = struct.Struct(">QQ")
 _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
 _LITTLE = 1 << 20
@@ -88,6 +93,10 @@ def _id_key(key: IdKey) -> bytes:
 
 def _queue_key(m: Mt) -> bytes:
     return b"%b\0%c%b" % (m.link.encode(), 0 if m.control else 1 if m.mo else 2, _id.pack(m.id))
+
+
+def _due_key(entry: tuple[float, int]) -> bytes:
+    return _due.pack(round(entry[0] * 1000), entry[1])
 
 
 def _unpack_parked(key: bytes, value: bytes) -> Parked:
@@ -135,7 +144,7 @@ class _Tables:
             self.env.close()
             raise
         self.meta, self.mo, self.mt, self.conversation, self.ids, self.queue = dbs[:6]
-        self.parked, self.assembly, self.counter, self.link, self.log = dbs[6:]
+        self.parked, self.assembly, self.counter, self.link, self.log, self.unmatched, self.due = dbs[6:]
 
 
 def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
@@ -148,7 +157,7 @@ def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
 
 
 def _pack_position(p: Position) -> bytes:
-    return bytes(msgpack.packb((p.next_id, p.commit, p.time, p.settled_below, p.expected)))
+    return bytes(msgpack.packb((p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below)))
 
 
 class LmdbTurn:
@@ -206,16 +215,16 @@ class LmdbTurn:
         """Return how many receipts are kept."""
         return int(self._txn.stat(self._t.parked)["entries"])
 
-    def expired_parked(self, before: float, limit: int) -> list[Parked]:
-        """Return kept receipts that came before this time."""
-        rows = []
+    def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
+        """Return kept receipts in order of their keys, from behind this one or from the first."""
+        rows: list[Parked] = []
         with self._txn.cursor(self._t.parked) as cursor:
-            for key, value in cursor:
-                row = _unpack_parked(key, value)
-                if row.received < before:
-                    rows.append(row)
-                    if len(rows) == limit:
-                        break
+            found = cursor.first() if after is None else cursor.set_range(_id_key(after))
+            if found and after is not None and cursor.key() == _id_key(after):
+                found = cursor.next()
+            while found and len(rows) < limit:
+                rows.append(_unpack_parked(*cursor.item()))
+                found = cursor.next()
         return rows
 
     def queued(self, link: str, kind: int, after: int, limit: int) -> list[Mt]:
@@ -241,6 +250,27 @@ class LmdbTurn:
                 row = unpack_mt(cursor.value())
                 if row.claim and self._txn.get(_queue_key(row), db=self._t.queue) is None:
                     rows.append(row)
+                found = cursor.next()
+        return rows
+
+    def mts_from(self, start: int, limit: int) -> list[Mt]:
+        """Return messages from this id on, ascending."""
+        rows: list[Mt] = []
+        with self._txn.cursor(self._t.mt) as cursor:
+            found = cursor.set_range(_id.pack(start))
+            while found and len(rows) < limit:
+                rows.append(unpack_mt(cursor.value()))
+                found = cursor.next()
+        return rows
+
+    def due(self, limit: int) -> list[tuple[float, int]]:
+        """Return the first entries of `due`, earliest first."""
+        rows: list[tuple[float, int]] = []
+        with self._txn.cursor(self._t.due) as cursor:
+            found = cursor.first()
+            while found and len(rows) < limit:
+                at, number = _due.unpack(cursor.key())
+                rows.append((at / 1000, number))
                 found = cursor.next()
         return rows
 
@@ -307,9 +337,24 @@ class LmdbTurn:
         for m in c.unqueued:
             txn.delete(_queue_key(m), db=t.queue)
         for p in c.parked:
-            put(_id_key((p.group, p.message_id)), msgpack.packb((p.state, p.error, p.received)), db=t.parked)
+            put(
+                _id_key((p.group, p.message_id)),
+                msgpack.packb((p.state, p.error, p.received, p.link, p.pdu)),
+                db=t.parked,
+            )
+        for n, p in enumerate(c.unmatched):
+            put(
+                key(c.position.commit) + _hour.pack(n),
+                msgpack.packb((p.group, p.message_id, p.state, p.error, p.received, p.link, p.pdu)),
+                db=t.unmatched,
+                append=True,
+            )
         for id_key in c.unparked:
             txn.delete(_id_key(id_key), db=t.parked)
+        for entry in c.undue:
+            txn.delete(_due_key(entry), db=t.due)
+        for entry in c.due:
+            put(_due_key(entry), b"", db=t.due)
         for name, value in c.assemblies.items():
             if value is None:
                 txn.delete(name, db=t.assembly)
@@ -565,6 +610,12 @@ class LmdbReader:
         for page in self._pages(self._t.parked, b""):
             for key, value in page:
                 yield _unpack_parked(key, value)
+
+    def unmatched(self) -> Iterator[Parked]:
+        """Return the receipts of no message of ours, oldest first."""
+        for page in self._pages(self._t.unmatched, b""):
+            for _, value in page:
+                yield Parked(*msgpack.unpackb(value))
 
     def log(self, ids: Collection[int] = ()) -> Iterator[tuple[int, float, list[LogEntry]]]:
         """Return (commit, when, what the turn took in) of every turn, in order.
