@@ -337,7 +337,7 @@ class Session:
         except DecodeError as error:
             self._reject(command_id, error.command_status, sequence)
             return
-        if self._judges and (fault := validate(pdu, self.interface_version)) is not None:
+        if self._judges and (fault := validate(pdu, self.interface_version, strict=self.config.strict)) is not None:
             self._reject(command_id, fault[1], sequence)
             return
         if answerable:

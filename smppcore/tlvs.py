@@ -1,7 +1,8 @@
-"""How long the value of each defined TLV is.
+"""How long the value of each defined TLV is, which values it may not have, and in which requests it may stand.
 
 Rules: names are in `constants`; every TLV of v3.4 (§5.3.2) and v5.0 (§4.8.4) is here, with the wider length where the
-two differ; a TLV that is not here may be anything. Reading, writing and meanings must not be here.
+two differ and in every request where one of them has it; a TLV that is not here may be anything, anywhere. Reading,
+writing and meanings must not be here.
 """
 
 from __future__ import annotations
@@ -92,3 +93,90 @@ TLV_RULES: dict[int, TlvRule] = {
     c.TAG_ITS_SESSION_INFO: _TWO_OCTETS,
 }
 """Every TLV that the specifications define, by tag."""
+
+TLV_VALUES: dict[int, range] = {
+    c.TAG_NUMBER_OF_MESSAGES: range(100),  # SMPP v3.4 §5.3.2.39
+    c.TAG_CALLBACK_NUM: range(2),  # the digit mode (§5.3.2.36)
+}
+"""What the first octet may be, where all else is invalid; a value that is only reserved stands for the default."""
+
+# SMPP v3.4 §4.4.1 (Table 4-12), §4.5.1, §4.7.1, §4.10.1, v5.0 §4.2.4 and §4.4.1, §4.6.1
+_SUBMISSION = frozenset(
+    (
+        c.TAG_DEST_ADDR_SUBUNIT,
+        c.TAG_SOURCE_ADDR_SUBUNIT,
+        c.TAG_PAYLOAD_TYPE,
+        c.TAG_MS_MSG_WAIT_FACILITIES,
+        c.TAG_PRIVACY_INDICATOR,
+        c.TAG_SOURCE_SUBADDRESS,
+        c.TAG_DEST_SUBADDRESS,
+        c.TAG_USER_MESSAGE_REFERENCE,
+        c.TAG_SOURCE_PORT,
+        c.TAG_DESTINATION_PORT,
+        c.TAG_SAR_MSG_REF_NUM,
+        c.TAG_LANGUAGE_INDICATOR,
+        c.TAG_SAR_TOTAL_SEGMENTS,
+        c.TAG_SAR_SEGMENT_SEQNUM,
+        c.TAG_CALLBACK_NUM_PRES_IND,
+        c.TAG_CALLBACK_NUM_ATAG,
+        c.TAG_CALLBACK_NUM,
+        c.TAG_MESSAGE_PAYLOAD,
+        c.TAG_DISPLAY_TIME,
+        c.TAG_SMS_SIGNAL,
+        c.TAG_MS_VALIDITY,
+        c.TAG_ALERT_ON_MESSAGE_DELIVERY,
+        # Message submission request TLVs of v5.0 §4.2.4
+        c.TAG_BILLING_IDENTIFICATION,
+        c.TAG_DEST_ADDR_NP_COUNTRY,
+        c.TAG_DEST_ADDR_NP_INFORMATION,
+        c.TAG_DEST_ADDR_NP_RESOLUTION,
+        c.TAG_DEST_BEARER_TYPE,
+        c.TAG_DEST_NETWORK_ID,
+        c.TAG_DEST_NETWORK_TYPE,
+        c.TAG_DEST_NODE_ID,
+        c.TAG_DEST_TELEMATICS_ID,
+        c.TAG_ITS_REPLY_TYPE,
+        c.TAG_ITS_SESSION_INFO,
+        c.TAG_MORE_MESSAGES_TO_SEND,
+        c.TAG_NUMBER_OF_MESSAGES,
+        c.TAG_QOS_TIME_TO_LIVE,
+        c.TAG_SET_DPF,
+        c.TAG_SOURCE_BEARER_TYPE,
+        c.TAG_SOURCE_NETWORK_ID,
+        c.TAG_SOURCE_NETWORK_TYPE,
+        c.TAG_SOURCE_NODE_ID,
+        c.TAG_SOURCE_TELEMATICS_ID,
+        c.TAG_USER_RESPONSE_CODE,
+        c.TAG_USSD_SERVICE_OP,
+    )
+)
+_BROADCAST = frozenset(
+    (
+        c.TAG_BROADCAST_CHANNEL_INDICATOR,
+        c.TAG_BROADCAST_CONTENT_TYPE,
+        c.TAG_BROADCAST_CONTENT_TYPE_INFO,
+        c.TAG_BROADCAST_MESSAGE_CLASS,
+        c.TAG_BROADCAST_REP_NUM,
+        c.TAG_BROADCAST_FREQUENCY_INTERVAL,
+        c.TAG_BROADCAST_AREA_IDENTIFIER,
+        c.TAG_BROADCAST_SERVICE_GROUP,
+    )
+)
+
+ALLOWED_TLVS: dict[int, frozenset[int]] = {
+    c.SUBMIT_SM: _SUBMISSION,
+    c.SUBMIT_MULTI: _SUBMISSION,
+    c.DATA_SM: _SUBMISSION
+    | {
+        c.TAG_RECEIPTED_MESSAGE_ID,
+        c.TAG_MESSAGE_STATE,
+        c.TAG_NETWORK_ERROR_CODE,
+        c.TAG_DPF_RESULT,
+        c.TAG_MS_AVAILABILITY_STATUS,
+    },
+    c.REPLACE_SM: frozenset((c.TAG_MESSAGE_PAYLOAD,)),
+    c.QUERY_SM: frozenset(),
+    c.CANCEL_SM: frozenset(),
+    c.BROADCAST_SM: _SUBMISSION | _BROADCAST,
+}
+"""The TLVs that may stand in each request of an ESME that is judged."""

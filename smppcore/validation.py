@@ -4,8 +4,9 @@ For servers that want to be strict, as the simulator does; an ESME must take wha
 submissions the answer is yes.
 
 Rules: each field has one check and one status, in a table; a check gets the value and the version of the session, for
-v5.0 allows more than v3.4. What depends on more than one field is in the functions below the table. No clock, no
-knowledge of accounts, of other messages or of what a server offers.
+v5.0 allows more than v3.4. What depends on more than one field is in the functions below the table. Where the
+specification leaves a reaction open only the strict refuse. No clock, no knowledge of accounts, of other messages or of
+what a server offers.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from smppcore.pdu import (
     SubmitMulti,
     SubmitSM,
 )
-from smppcore.tlvs import TLV_RULES
+from smppcore.tlvs import ALLOWED_TLVS, TLV_RULES, TLV_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,21 @@ def is_time(value: bytes) -> bool:
     return True
 
 
+def time_at(value: bytes, now: float) -> float:
+    """Return when a time is, in seconds since the epoch.
+
+    Args:
+        value: A time for which `is_time` says yes, not empty.
+        now: What a relative time counts from, in seconds since the epoch; a year is 365 days here, a month 30.
+    """
+    year, month, day, hour, minute, second = (int(value[at : at + 2]) for at in range(0, 12, 2))
+    if value[15:] == b"R":
+        return now + ((year * 365 + month * 30 + day) * 24 + hour) * 3600 + minute * 60 + second
+    local = datetime(year + (1900 if year >= _YEAR_PIVOT else 2000), month, day, hour, minute, second, tzinfo=UTC)
+    ahead = int(value[13:15]) * 900  # quarter-hours that local time is ahead of UTC, or behind it
+    return local.timestamp() + int(value[12:13]) / 10 + (ahead if value[15:] == b"-" else -ahead)
+
+
 def _is_ton(value: int, _version: int) -> bool:
     return value <= c.TON_ABBREVIATED
 
@@ -107,12 +123,13 @@ _CHECKS_OF = {cls: [(name, *_CHECKS[name]) for name in layout(cls) if name in _C
 _TIMES_OF = {cls: [name for name in layout(cls) if name in _TIMES] for cls in _CLASSES}
 
 
-def validate(pdu: Pdu, version: int = c.VERSION_34) -> Fault | None:
+def validate(pdu: Pdu, version: int = c.VERSION_34, *, strict: bool = True) -> Fault | None:
     """Judge the values of a request that an ESME has sent.
 
     Args:
         pdu: As decoded.
         version: The session's interface_version; from 0x50 on v5.0's rules hold.
+        strict: Whether what the specification discourages, without saying what to do about it, is a fault.
 
     Returns:
         The field at fault and the status to answer with, None if nothing is wrong.
@@ -128,9 +145,9 @@ def validate(pdu: Pdu, version: int = c.VERSION_34) -> Fault | None:
             return name, _TIMES[name]
     return (
         _check_destination(pdu, version)
-        or _check_data_coding(pdu, version)
-        or _check_text(pdu, version)
-        or _check_tlvs(pdu)
+        or (_check_data_coding(pdu, version) if strict else None)
+        or _check_text(pdu, version, strict=strict)
+        or _check_tlvs(pdu, strict=strict)
     )
 
 
@@ -161,7 +178,7 @@ def _check_data_coding(pdu: Pdu, version: int) -> Fault | None:
     return "data_coding", c.ESME_RINVDCS if version >= c.VERSION_50 else c.ESME_RSUBMITFAIL
 
 
-def _check_text(pdu: Pdu, version: int) -> Fault | None:
+def _check_text(pdu: Pdu, version: int, *, strict: bool) -> Fault | None:
     """Check short_message, message_payload, the predefined message and the user data header against each other."""
     if not isinstance(pdu, SubmitSM | SubmitMulti | ReplaceSM | DataSM):
         return None
@@ -171,10 +188,10 @@ def _check_text(pdu: Pdu, version: int) -> Fault | None:
         text = pdu.short_message or text
         if len(pdu.short_message) > 254 and version < c.VERSION_50:  # SMPP v3.4 §5.2.21
             return "sm_length", c.ESME_RINVMSGLEN
-        if pdu.short_message and payload is not None and version < c.VERSION_50:
+        if strict and pdu.short_message and payload is not None and version < c.VERSION_50:
             # SMPP v3.4 §5.3.2.32: not both; v5.0 §4.7.26: the payload supersedes
             return "message_payload", c.ESME_ROPTPARNOTALLWD
-        if pdu.sm_default_msg_id and text:
+        if strict and pdu.sm_default_msg_id and text:
             return "sm_default_msg_id", c.ESME_RINVDFTMSGID
     if isinstance(pdu, ReplaceSM):
         return None
@@ -188,16 +205,24 @@ def _check_text(pdu: Pdu, version: int) -> Fault | None:
         if not text or text[0] >= len(text):
             return "esm_class", c.ESME_RINVESMCLASS
         for tag in _PORTS_AND_SAR:
-            if pdu.tlv(tag) is not None:
+            if strict and pdu.tlv(tag) is not None:
                 return c.tag_name(tag), c.ESME_ROPTPARNOTALLWD
     return None
 
 
-def _check_tlvs(pdu: Pdu) -> Fault | None:
+def _check_tlvs(pdu: Pdu, *, strict: bool) -> Fault | None:
+    allowed = ALLOWED_TLVS[pdu.command_id]
     for tag, value in pdu.tlvs:
         rule = TLV_RULES.get(tag)
-        if rule is not None and not rule.shortest <= len(value) <= rule.longest:
+        if rule is None:
+            continue  # unknown ones are ignored (SMPP v3.4 §3.3)
+        if not rule.shortest <= len(value) <= rule.longest:
             return c.tag_name(tag), c.ESME_RINVPARLEN
+        if strict and tag not in allowed:
+            return c.tag_name(tag), c.ESME_ROPTPARNOTALLWD
+        values = TLV_VALUES.get(tag)
+        if values is not None and value[0] not in values:
+            return c.tag_name(tag), c.ESME_RINVOPTPARAMVAL
     for tag in _REQUIRED_TLVS.get(type(pdu), ()):
         if pdu.tlv(tag) is None:
             return c.tag_name(tag), c.ESME_RMISSINGOPTPARAM

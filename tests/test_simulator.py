@@ -414,7 +414,7 @@ async def test_receipts_have_text_or_tlvs_or_both(autojump_clock: MockClock, tex
         (submit("hello, this is a longer text"), b"hello, this is a lon"),
         (submit_parts("x" * 161)[1], b"x" * 8),
         (submit(data_coding=8, short_message="Привет".encode("utf-16-be")), b""),
-        (submit(short_message=b"", tlvs=((c.TAG_MESSAGE_PAYLOAD, b"hello"),)), b""),
+        (submit(short_message=b"", tlvs=((c.TAG_MESSAGE_PAYLOAD, b"hello"),)), b"hello"),
     ],
 )
 async def test_a_receipt_repeats_characters_and_neither_headers_nor_other_alphabets(

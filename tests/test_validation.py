@@ -22,8 +22,8 @@ from smppcore.pdu import (
     SubmitMulti,
     SubmitSM,
 )
-from smppcore.tlvs import TLV_RULES
-from smppcore.validation import is_time, validate
+from smppcore.tlvs import ALLOWED_TLVS, TLV_RULES
+from smppcore.validation import is_time, time_at, validate
 
 V34, V50 = c.VERSION_34, c.VERSION_50
 UDH = b"\x05\x00\x03\x07\x02\x01"
@@ -162,3 +162,50 @@ def test_every_defined_tlv_has_a_length() -> None:
     tags = {number for name, number in vars(c).items() if name.startswith("TAG_")}
     assert set(TLV_RULES) == tags
     assert all(0 <= rule.shortest <= rule.longest <= 0xFFFF for rule in TLV_RULES.values())
+
+
+@pytest.mark.parametrize(
+    "tlv",
+    [(c.TAG_NUMBER_OF_MESSAGES, b"\x64"), (c.TAG_CALLBACK_NUM, b"\x02\x01\x011555")],
+)
+def test_an_invalid_value_of_a_tlv_is_a_fault_a_reserved_one_is_not(tlv: tuple[int, bytes]) -> None:
+    assert validate(submit(tlvs=[tlv])) == (c.tag_name(tlv[0]), c.ESME_RINVOPTPARAMVAL)
+    assert validate(submit(tlvs=[(c.TAG_PAYLOAD_TYPE, b"\xee")])) is None
+
+
+def test_a_tlv_may_stand_where_a_specification_has_it() -> None:
+    state = (c.TAG_MESSAGE_STATE, b"\x02")
+    assert validate(submit(tlvs=[state])) == ("message_state", c.ESME_ROPTPARNOTALLWD)
+    assert validate(QuerySM(b"id", tlvs=[PAYLOAD])) == ("message_payload", c.ESME_ROPTPARNOTALLWD)
+    assert validate(DataSM(destination_addr=b"4477", tlvs=[PAYLOAD, state])) is None
+    for allowed in ALLOWED_TLVS.values():
+        assert allowed <= TLV_RULES.keys()
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        submit(data_coding=0x0B),
+        submit(tlvs=[PAYLOAD]),
+        submit(tlvs=[(c.TAG_MESSAGE_STATE, b"\x02")]),
+        submit(sm_default_msg_id=3),
+        submit(esm_class=c.ESM_UDHI, short_message=UDH + b"part", tlvs=[(c.TAG_SOURCE_PORT, b"\0\x01")]),
+    ],
+)
+def test_only_the_strict_refuse_what_harms_nobody(pdu: Pdu) -> None:
+    assert validate(pdu) is not None
+    assert validate(pdu, strict=False) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"260101000000000+", 1_767_225_600.0),
+        (b"260101010000004+", 1_767_225_600.0),
+        (b"251231230000004-", 1_767_225_600.0),
+        (b"260101000000500+", 1_767_225_600.5),
+        (b"020610233429000R", 1000.0 + (2 * 365 + 6 * 30 + 10) * 86400 + 23 * 3600 + 34 * 60 + 29),
+    ],
+)
+def test_when_a_time_is(value: bytes, seconds: float) -> None:
+    assert time_at(value, 1000.0) == seconds

@@ -29,6 +29,7 @@ from smppcore.pdu import (
 from smppcore.testbed import messages
 from smppcore.testbed.config import OUTCOMES
 from smppcore.testbed.mailbox import Delivery
+from smppcore.testbed.offer import judge_offer
 from smppcore.testbed.tally import ReceiptDone
 from smppcore.throttle import TokenBucket
 
@@ -60,6 +61,7 @@ class _Message:
     account: bytes
     source: tuple[int, int, bytes]
     destination: tuple[int, int, bytes]
+    service_type: bytes
     receipt_id: str
     registered: int
     text: bytes
@@ -142,18 +144,21 @@ class Centre:
             return faults.error_status
         if isinstance(pdu, SubmitMulti) and not all(isinstance(to, SmeAddress) for to in pdu.dest_address):
             return c.ESME_RCNTSUBDL  # we know no distribution lists
-        return c.ESME_ROK
+        return judge_offer(pdu, self._wall(), strict=self._config.session.strict)
 
     def _accept(self, account: bytes, pdu: Submission, now: float) -> Pdu:
         self._tally.figures.submits_accepted += 1
         message_id, receipt_id = self._ids.take()
+        datagram = pdu.esm_class & c.ESM_MODE_MASK == c.ESM_MODE_DATAGRAM
         for single in _by_destination(pdu):
             message = _Message(
                 account,
                 (single.source_addr_ton, single.source_addr_npi, single.source_addr),
                 (single.dest_addr_ton, single.dest_addr_npi, single.destination_addr),
+                single.service_type,
                 receipt_id,
-                single.registered_delivery & c.RECEIPT_MASK,
+                # No receipt for a datagram, whatever it asks for (SMPP v5.0 §4.2.10.3)
+                0 if datagram else single.registered_delivery & c.RECEIPT_MASK,
                 _excerpt(single),
                 self._wall(),
             )
@@ -215,11 +220,16 @@ class Centre:
         return QuerySMResp(request.message_id, final_date, message.state, sequence_number=request.sequence_number)
 
     def _cancel(self, account: bytes, request: CancelSM) -> int:
-        """Cancel one message, or with no id all of a source to a destination (SMPP v3.4 §4.9.1)."""
+        """Cancel one message, or with no id all between two addresses of a service_type (SMPP v3.4 §4.9.1)."""
         if request.message_id:
             found = [self._messages.get(request.message_id.decode("latin-1"))]
         else:
-            found = [one for one in self._messages.values() if one.destination[2] == request.destination_addr]
+            found = [
+                one
+                for one in self._messages.values()
+                if one.destination[2] == request.destination_addr
+                and (not request.service_type or one.service_type == request.service_type)
+            ]
         cancelled = [
             message
             for message in found
@@ -233,7 +243,7 @@ class Centre:
 
 def _excerpt(pdu: SubmitSM | DataSM) -> bytes:
     """Return what a receipt, which is in the default alphabet, may repeat (SMPP v3.4 Appendix B): characters only."""
-    octets: bytes = getattr(pdu, "short_message", b"")
+    octets: bytes = getattr(pdu, "short_message", b"") or pdu.tlv(c.TAG_MESSAGE_PAYLOAD) or b""
     if pdu.data_coding != c.DATA_CODING_DEFAULT:
         return b""
     header = udh.parse(octets) if pdu.esm_class & c.ESM_UDHI else None
@@ -246,6 +256,7 @@ def _by_destination(pdu: Submission) -> list[SubmitSM | DataSM]:
         return [pdu]
     return [
         SubmitSM(
+            pdu.service_type,
             source_addr_ton=pdu.source_addr_ton,
             source_addr_npi=pdu.source_addr_npi,
             source_addr=pdu.source_addr,

@@ -110,9 +110,11 @@ class SimulatorConfig:
     redelivery_delay: float = 1.0
     """When a text comes again after a temporary error or no answer; after a lost session it comes at once."""
     session: SessionConfig = field(
-        default_factory=lambda: SessionConfig(system_id=b"simulator", session_init_timeout=10.0, response_timeout=10.0)
+        default_factory=lambda: SessionConfig(
+            system_id=b"simulator", session_init_timeout=10.0, response_timeout=10.0, strict=True
+        )
     )
-    """Name, window and timers."""
+    """Name, window, timers, and whether it is strict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,243 @@
+"""What a case is, and what became of it.
+
+A case names its trap, the role that it judges, and in a line what must happen; its script does it. Scripts get a `Smsc`
+or an `Esme`, which stand for whatever is judged: they say how one comes to a connection, and nothing of what is right.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+
+import trio
+
+from smppcore import constants as c
+from smppcore.testbed.conformance.octets import Draft, deliver_sm, response
+from smppcore.testbed.conformance.wire import Frame, Mismatch, NotShown, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+Subject = TypeVar("Subject")
+Verdict = Literal["pass", "fail", "not shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Generic[Subject]):
+    """One behaviour of one role."""
+
+    trap: int
+    """The trap's number, 1 to 94."""
+    title: str
+    """What happens, in a few words; unique for its trap."""
+    expectation: str
+    """What the role must do, in a line."""
+    script: Callable[[Subject], Awaitable[None]]
+    """Plays it; raises Mismatch, or NotShown if this peer cannot be brought to it."""
+    policy: bool = False
+    """(P): the specification leaves it open; what is expected is the recommended policy."""
+    fresh: bool = False
+    """It needs a connection of its own, from the bind on."""
+    ends: bool = False
+    """The connection is of no use after it."""
+    setting: str = ""
+    """What our own side must be set up with, by name; a peer that we cannot set up is not judged."""
+
+    @property
+    def name(self) -> str:
+        """As in tests and reports: "03-unknown-command-id"."""
+        return f"{self.trap:02d}-" + re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one case."""
+
+    trap: int
+    title: str
+    expectation: str
+    policy: bool
+    verdict: Verdict
+    seen: str
+    """What was seen instead, or why it could not be shown; "" for a pass."""
+
+
+async def judge(case: Case[Subject], subject: Subject) -> Result:
+    """Play one case."""
+    verdict: Verdict = "pass"
+    seen = ""
+    try:
+        await case.script(subject)
+    except Mismatch as exc:
+        verdict, seen = "fail", str(exc)
+    except NotShown as exc:
+        verdict, seen = "not shown", str(exc)
+    return Result(case.trap, case.title, case.expectation, case.policy, verdict, seen)
+
+
+class SmscTarget(Protocol):
+    """An SMSC that is judged."""
+
+    async def connect(self) -> trio.abc.Stream:
+        """Make a connection. Raises OSError."""
+
+    async def deliver(self, text: bytes) -> None:
+        """Have it deliver a text to whoever is bound to receive. Raises NotShown."""
+
+    async def unbind(self) -> None:
+        """Have it unbind every session. Raises NotShown."""
+
+
+class Smsc:
+    """What the cases for an SMSC are given: connections to it.
+
+    Args:
+        target: Is judged.
+        patience: How long answers are waited for, in seconds.
+        again: How long it may take until what was not acknowledged comes again, in seconds.
+    """
+
+    def __init__(self, target: SmscTarget, patience: float = 2.0, again: float = 15.0) -> None:
+        self.target = target
+        self.again = again
+        self._patience = patience
+        self._wires: list[Wire] = []
+
+    async def open(self) -> Wire:
+        """Return a new connection, not bound."""
+        try:
+            wire = Wire(await self.target.connect(), self._patience)
+        except OSError as exc:
+            raise NotShown(f"it takes no connection: {exc}") from exc
+        self._wires.append(wire)
+        return wire
+
+    async def bound(self, kind: str = "transceiver", version: int = c.VERSION_34) -> Wire:
+        """Return a new connection, bound."""
+        wire = await self.open()
+        await wire.bind(kind, interface_version=version)
+        return wire
+
+    async def delivery(self, wire: Wire, text: bytes = b"HELP") -> Frame:
+        """Have a text delivered and return its deliver_sm, not answered."""
+        wire.answering = False
+        await self.target.deliver(text)
+        return await wire.request(c.DELIVER_SM, c.DATA_SM)
+
+    async def end(self) -> None:
+        """Close all connections that the case has left open."""
+        for wire in self._wires:
+            await wire.end()
+
+
+class EsmeTarget(Protocol):
+    """An ESME that is judged: it connects to us."""
+
+    async def accept(self) -> trio.abc.Stream:
+        """Wait for its next connection. Raises NotShown if none comes."""
+
+
+class Esme:
+    """What the cases for an ESME are given: connections that it makes.
+
+    Args:
+        target: Is judged.
+        patience: How long answers are waited for, in seconds.
+        rebind: How long it may take to come back, in seconds.
+        text: A text that it answers with a message of its own.
+        service: The number that the text goes to.
+        reply: How long such an answer may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        target: EsmeTarget,
+        *,
+        patience: float = 2.0,
+        rebind: float = 90.0,
+        text: bytes = b"HELP",
+        service: bytes = b"60606",
+        reply: float = 5.0,
+    ) -> None:
+        self.target = target
+        self.rebind = rebind
+        self._patience = patience
+        self._text = text
+        self._service = service
+        self._reply = reply
+        self._wire: Wire | None = None
+        self._wires: list[Wire] = []
+        self._subscribers = 15_550_100_000
+
+    async def open(self) -> Wire:
+        """Return a new connection; its bind has not been read."""
+        await self.drop()
+        with trio.move_on_after(self.rebind):
+            wire = Wire(await self.target.accept(), self._patience)
+            self._wires.append(wire)
+            return wire
+        raise NotShown(f"it did not connect within {self.rebind:g} s")
+
+    async def opened(self) -> tuple[Wire, Frame]:
+        """Return a new connection and its bind, not answered."""
+        wire = await self.open()
+        wire.answering = False
+        try:
+            bind = await wire.request(
+                c.BIND_TRANSCEIVER, c.BIND_TRANSMITTER, c.BIND_RECEIVER, patience=max(10.0, self._patience)
+            )
+        except Mismatch as exc:
+            raise NotShown(f"it does not bind: {exc}") from exc
+        return wire, bind
+
+    async def accept_bind(self, wire: Wire, bind: Frame, body: bytes = b"smsc\0\2\x10\0\1\x34") -> None:
+        """Let it in; the wire is the session that the cases share."""
+        await wire.send(response(bind.command_id, 0, body, sequence=bind.sequence))
+        wire.answering = True
+        self._wire = wire
+
+    async def session(self) -> Wire:
+        """Return a bound session: the one there is, or a new one."""
+        if self._wire is None:
+            wire, bind = await self.opened()
+            await self.accept_bind(wire, bind)
+        if self._wire is None:
+            raise NotShown("it is not bound")
+        return self._wire
+
+    async def new_session(self) -> Wire:
+        """Return a session that has just begun."""
+        await self.drop()
+        return await self.session()
+
+    async def drop(self) -> None:
+        """Close the session, if there is one."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.end()
+
+    def text(self, text: bytes = b"", tlvs: bytes = b"", **fields: int | bytes) -> Draft:
+        """Return a deliver_sm of a subscriber who has not written before, by default with the text that is answered."""
+        self._subscribers += 1
+        given: dict[str, int | bytes] = {
+            "source_addr": b"%d" % self._subscribers,
+            "dest_addr_ton": 0,
+            "destination_addr": self._service,
+            **fields,
+        }
+        return deliver_sm(text or self._text, tlvs, None, **given)
+
+    async def submission(self, wire: Wire) -> Frame:
+        """Send the text that is answered, and return the submit_sm; the case has to answer it."""
+        wire.answering = False
+        await wire.ask(self.text())
+        try:
+            return await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=self._reply)
+        except Mismatch as exc:
+            raise NotShown("it sent no message when it was sent one") from exc
+
+    async def end(self) -> None:
+        """Close every connection."""
+        for wire in self._wires:
+            await wire.end()
