@@ -32,7 +32,7 @@ from bridge.options import (
     whole,
 )
 from bridge.tokens import parse_tokens
-from smppcore.constants import status_number
+from smppcore.constants import VERSION_34, status_number
 
 
 class ConfigError(Exception):
@@ -100,6 +100,10 @@ def _interface_version(value: object, at: At) -> int:
 
 
 TonNpi = Annotated[int, whole(-1, 255)]
+Language = Literal[
+    "turkish", "spanish", "portuguese", "bengali", "gujarati", "hindi", "kannada", "malayalam", "oriya", "punjabi",
+    "tamil", "telugu", "urdu",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +345,17 @@ class LinkConfig:
     assemble_timeout: SomeSeconds = 300.0
     """A long message whose parts have not all come by then is taken as it is."""
 
-    charset: Literal["gsm7", "latin1", "ascii", "ucs2"] = "gsm7"
+    charset: Literal["gsm7", "gsm7_packed", "latin1", "ascii", "ucs2"] = "gsm7"
     """What data_coding 0, the carrier's default alphabet, means here (§5.2.19)."""
+    encodings: tuple[Literal["default", "ascii", "latin1", "ucs2"], ...] = ("default", "ucs2")
+    """What data_coding may be sent, 0, 1, 3, 8: the one that takes the fewest SMS is."""
+    languages: tuple[Language, ...] = ()
+    """National languages whose GSM shift tables may be sent, where that takes fewer SMS."""
+    transliterate: bool = False
+    """Replace typographic characters and accents that the alphabet lacks, where that takes fewer SMS."""
+    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    """How a text of several SMS is sent: its parts with a reference of 8 or 16 bits, with SAR TLVs, or whole in
+    message_payload."""
     service_type: Annotated[str, octets(5)] = ""
     """Of each submit_sm (§5.2.11)."""
     source_ton: TonNpi = -1
@@ -448,6 +461,12 @@ def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
         backoff: Backoff | RetryConfig = getattr(link, name)
         if backoff.initial > backoff.max:
             at.child(name).problem("`initial` is longer than `max`")
+    if given.get("encodings") == []:
+        at.child("encodings").problem("must name at least one: default, ascii, latin1, ucs2")
+    if link.long_messages in ("sar", "payload") and link.interface_version < VERSION_34:
+        at.child("long_messages").problem(
+            f'"{link.long_messages}" needs TLVs, which begin with interface_version "3.4"'
+        )
     return replace(link, group=link.group or link.name, password=_password(link, given, at))
 
 

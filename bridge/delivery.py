@@ -81,6 +81,13 @@ def unaccepted_parts(mt: Mt) -> list[int]:
     return [n for n, message_id in enumerate(mt.message_ids) if message_id is None]
 
 
+def divide_anew(mt: Mt, parts: int) -> None:
+    """Forget what was accepted: the link's way of sending texts has changed, and with it the parts of the message."""
+    mt.parts = parts
+    mt.message_ids = mt.receipts = ()
+    mt.fixed = b""
+
+
 def name_part(mt: Mt, part: int, message_id: str) -> None:
     """Note what the SMSC called one part that it accepted."""
     if mt.parts == 1:

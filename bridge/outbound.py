@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from smppcore.pdu import SubmitSM
-from smppcore.udh import concat8
+from smppcore.text import user_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bridge.store import ContactKey
     from smppcore.link import Link
 
-_ESM_UDHI = 0x40
 _MAX_VALIDITY = 63 * 86400
 
 
@@ -82,8 +81,11 @@ class Outbound:
     def _submit(self, flight: Flight, part: int) -> SubmitSM:
         mt, encoded = flight.mt, flight.encoded
         source_ton, source_npi, dest_ton, dest_npi = mt.addressing
-        total = len(encoded.parts)
-        body = encoded.parts[part]
+        esm_class, body = 0, encoded.parts[part]
+        tlvs: tuple[tuple[int, bytes], ...] = ()
+        if encoded.framing is not None:
+            # The reference follows from the id, so a part that is sent again still joins with the others.
+            esm_class, body, tlvs = user_data(encoded, part, mt.id)
         return SubmitSM(
             self._service_type,
             source_ton,
@@ -92,7 +94,7 @@ class Outbound:
             dest_ton,
             dest_npi,
             mt.contact.encode("latin-1"),
-            0 if total == 1 else _ESM_UDHI,
+            esm_class,
             0,
             0,
             b"",
@@ -101,8 +103,8 @@ class Outbound:
             0,
             encoded.data_coding,
             0,
-            # The reference follows from the id, so a part that is sent again still joins with the others.
-            body if total == 1 else concat8(mt.id & 0xFF, total, part + 1) + body,
+            body,
+            tlvs=tlvs,
             context=(flight, part),
         )
 

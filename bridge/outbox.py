@@ -16,13 +16,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.delivery import Flight, unaccepted_parts
-from smppcore.text import Alphabet, encode_message
+from bridge.delivery import Flight, divide_anew, unaccepted_parts
+from smppcore.text import encode_message
 
 if TYPE_CHECKING:
     from bridge.config import LinkConfig
     from bridge.records import Mt
-    from smppcore.text import Encoded
+    from smppcore.text import Encoded, TextProfile
     from smppcore.throttle import TokenBucket
 
 Pair = tuple[str, str, bool]
@@ -40,7 +40,7 @@ class LinkQueue:
 
     config: LinkConfig
     bucket: TokenBucket | None
-    alphabet: Alphabet
+    texts: TextProfile
     max_age: float
     """Seconds after which a message is too old to be sent."""
     capacity: int = 0
@@ -192,6 +192,10 @@ class Outbox:
             queued: Whether the store's queue holds it.
         """
         queue = self.links[mt.link]
+        if encoded is None:
+            encoded = encode_message(mt.text, queue.texts)
+            if len(encoded.parts) != mt.parts:
+                divide_anew(mt, len(encoded.parts))
         todo, mask = ([0], 1) if mt.parts == 1 else _open_parts(mt)
         mt.state = "sent"
         mt.attempts += 1
@@ -200,8 +204,6 @@ class Outbox:
         queue.in_air += len(todo)
         if queue.bucket is not None:
             queue.bucket.take(min(len(todo), queue.bucket.available(now)), now)
-        if encoded is None:
-            encoded = encode_message(mt.text, default_alphabet=queue.alphabet)
         return Flight(mt, encoded, todo, mask, len(todo), queued)
 
     def find(self, row: Mt) -> Mt:

@@ -123,7 +123,7 @@ class Reception(Stage):
 
     def _read(self, mo: Mo, queue: LinkQueue, octets: bytes, bodies: tuple[bytes, ...]) -> None:
         """Decode a whole message and put it in line for a decision; what is no text is kept whole and not answered."""
-        text = decode_text(octets, mo.data_coding, queue.alphabet)
+        text = decode_text(octets, mo.data_coding, queue.texts.default_alphabet)
         if text is None:
             mo.bodies = bodies
             mo.outcome = "silent"

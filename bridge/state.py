@@ -13,7 +13,7 @@ from bridge.analytics import Counters
 from bridge.assembly import unpack_assembly, unpack_key
 from bridge.outbox import LinkQueue, Outbox
 from bridge.redelivery import Redelivery
-from smppcore.text import Alphabet
+from smppcore.text import Alphabet, TextProfile
 from smppcore.throttle import TokenBucket
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
         # A tenth of a second's worth may go at once: more would exceed a carrier's limit that counts in short
         # intervals.
         TokenBucket(rate, max(1.0, rate / 10), now) if rate else None,
-        Alphabet[link.charset.upper()],
+        TextProfile(
+            Alphabet[link.charset.upper()], link.encodings, link.languages, link.long_messages, link.transliterate
+        ),
         link.max_age,
         fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,
     )

@@ -170,7 +170,7 @@ class TurnWork(Stage):
             mo.rules_version = version
             try:
                 decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
-                replies = [encode_message(reply.text, default_alphabet=queue.alphabet) for reply in decision.replies]
+                replies = [encode_message(reply.text, queue.texts) for reply in decision.replies]
             except Exception as exc:  # one text that the rules fail on must not take the others with it
                 mo.outcome = "rejected"
                 mo.detail = f"{type(exc).__name__}: {exc}"

@@ -26,6 +26,8 @@ IE_CONCATENATION_8: Final = 0x00
 IE_PORTS_8: Final = 0x04
 IE_PORTS_16: Final = 0x05
 IE_CONCATENATION_16: Final = 0x08
+IE_SINGLE_SHIFT: Final = 0x24
+IE_LOCKING_SHIFT: Final = 0x25
 
 
 @dataclass(slots=True)
@@ -71,6 +73,18 @@ class Udh:
                 return concatenation
         return None
 
+    def ports(self) -> tuple[int, int] | None:
+        """Return (destination, source) of an application port address; None if there is none.
+
+        3GPP TS 23.040 §9.2.3.24.3 and §9.2.3.24.4.
+        """
+        for identifier, data in reversed(self.elements):
+            if identifier == IE_PORTS_8 and len(data) == 2:
+                return data[0], data[1]
+            if identifier == IE_PORTS_16 and len(data) == 4:
+                return data[0] << 8 | data[1], data[2] << 8 | data[3]
+        return None
+
 
 def parse(octets: bytes) -> Udh | None:
     """Parse the header at the beginning of user data whose PDU has the UDHI flag set.
@@ -97,24 +111,46 @@ def parse(octets: bytes) -> Udh | None:
     return Udh(tuple(elements), length)
 
 
-def concat8(reference: int, total: int, sequence: int) -> bytes:
-    """Build the header of one part, with an 8-bit reference (3GPP TS 23.040 §9.2.3.24.1): 6 octets.
+def header(elements: bytes) -> bytes:
+    """Build a header of information elements, each its identifier, its length and its data.
+
+    Raises:
+        LocalProtocolError: They take more than 255 octets.
+    """
+    if len(elements) > 255:
+        raise LocalProtocolError(f"a user data header has at most 255 octets, not {len(elements)}")
+    return bytes((len(elements),)) + elements
+
+
+def concatenation_element(concatenation: Concatenation) -> bytes:
+    """Build the information element of one part (3GPP TS 23.040 §9.2.3.24.1 and §9.2.3.24.8): 5 or 6 octets.
 
     Raises:
         LocalProtocolError: A number is out of range.
     """
-    _check(Concatenation(reference, 8, total, sequence))
-    return bytes((0x05, IE_CONCATENATION_8, 0x03, reference, total, sequence))
+    _check(concatenation)
+    place = bytes((concatenation.total, concatenation.sequence))
+    if concatenation.reference_bits == 8:
+        return bytes((IE_CONCATENATION_8, 3, concatenation.reference)) + place
+    return bytes((IE_CONCATENATION_16, 4)) + concatenation.reference.to_bytes(2, "big") + place
+
+
+def concat8(reference: int, total: int, sequence: int) -> bytes:
+    """Build the header of one part, with an 8-bit reference: 6 octets.
+
+    Raises:
+        LocalProtocolError: A number is out of range.
+    """
+    return header(concatenation_element(Concatenation(reference, 8, total, sequence)))
 
 
 def concat16(reference: int, total: int, sequence: int) -> bytes:
-    """Build the header of one part, with a 16-bit reference (3GPP TS 23.040 §9.2.3.24.8): 7 octets.
+    """Build the header of one part, with a 16-bit reference: 7 octets.
 
     Raises:
         LocalProtocolError: A number is out of range.
     """
-    _check(Concatenation(reference, 16, total, sequence))
-    return bytes((0x06, IE_CONCATENATION_16, 0x04, reference >> 8, reference & 0xFF, total, sequence))
+    return header(concatenation_element(Concatenation(reference, 16, total, sequence)))
 
 
 def concatenation_from_sar(tlvs: Iterable[tuple[int, bytes]]) -> Concatenation | None:

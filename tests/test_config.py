@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
+import typing
 from pathlib import Path
 
 import pytest
 
 from bridge import config as configuration
 from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load, not_in_force
+from smppcore.text import LANGUAGES
 
 CONF = Path(__file__).parent.parent / "conf" / "bridge.toml"
 DATA = Path(__file__).parent / "data"
@@ -80,6 +82,10 @@ def test_the_group_is_the_links_name_unless_given(write: Writer) -> None:
 @pytest.mark.parametrize(("written", "octet"), [("3.3", 0x33), ("3.4", 0x34), ("5.0", 0x50)])
 def test_the_interface_version_is_its_octet(write: Writer, written: str, octet: int) -> None:
     assert write.link(f'interface_version = "{written}"').interface_version == octet
+
+
+def test_the_languages_are_those_that_have_tables() -> None:
+    assert typing.get_args(configuration.Language) == tuple(LANGUAGES)
 
 
 def test_a_partial_backoff_keeps_the_defaults_of_its_place(write: Writer) -> None:
@@ -285,6 +291,15 @@ def test_errors_are_statuses_by_name_number_or_range_and_single_ones_win(write: 
         ('reconnect = { initial = "2m" }', "4: link[1].reconnect: `initial` is longer than `max`"),
         ('retry = { max = "1s" }', "4: link[1].retry: `initial` is longer than `max`"),
         ('interface_version = "3.5"', "4: link[1].interface_version: must be one of 3.3, 3.4, 5.0"),
+        ("encodings = []", "4: link[1].encodings: must name at least one: default, ascii, latin1, ucs2"),
+        (
+            'encodings = ["ucs"]',
+            "4: link[1].encodings[1]: must be one of default, ascii, latin1, ucs2; did you mean `ucs2`?",
+        ),
+        (
+            'interface_version = "3.3"\nlong_messages = "sar"',
+            '5: link[1].long_messages: "sar" needs TLVs, which begin with interface_version "3.4"',
+        ),
         ('host = "a b"', "4: link[1].host: must be a host name or an IP address"),
         ('host = ""', "4: link[1].host: must be a host name or an IP address"),
         ('group = "a b"', "4: link[1].group: must be 1 to 64 letters, digits, dots, dashes or underscores"),

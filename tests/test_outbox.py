@@ -8,14 +8,14 @@ import pytest
 
 from bridge.outbox import PAGE, LinkQueue, Outbox, class_of, pair_of
 from bridge.records import Mt
-from smppcore.text import Alphabet, encode_message
+from smppcore.text import USUAL, encode_message
 from smppcore.throttle import TokenBucket
 from tests.pipeline import link
 
 
 def queue_of(name: str = "a", *, capacity: int = 50, rate: float = 0.0, burst: float = 1.0) -> LinkQueue:
     bucket = TokenBucket(rate, burst, 0.0) if rate else None
-    return LinkQueue(link(name), bucket, Alphabet.GSM7, 86400.0, capacity)
+    return LinkQueue(link(name), bucket, USUAL, 86400.0, capacity)
 
 
 def message(

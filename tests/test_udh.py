@@ -87,6 +87,30 @@ def test_of_two_concatenations_the_last_counts() -> None:
     assert Udh(((0x00, b"\x05\x02\x02"), (0x08, b"\x00\x06\x03\x01")), 12).concatenation() == Concatenation(6, 16, 3, 1)
 
 
+@pytest.mark.parametrize(
+    ("elements", "ports"),
+    [
+        ("0504 0b84 23f0", (0x0B84, 0x23F0)),
+        ("0402 f5 01", (0xF5, 0x01)),
+        ("0402 f5 01 0003a70201", (0xF5, 0x01)),
+        ("0402 f5 01 0504 0b84 23f0", (0x0B84, 0x23F0)),
+        ("0403 f5 01 02", None),
+        ("0502 0b84", None),
+        ("0003a70201", None),
+    ],
+)
+def test_application_ports_are_destination_and_source(elements: str, ports: tuple[int, int] | None) -> None:
+    header = udh.parse(udh.header(bytes.fromhex(elements)))
+    assert header is not None
+    assert header.ports() == ports
+
+
+def test_a_header_holds_at_most_255_octets() -> None:
+    assert udh.header(b"x" * 255) == b"\xff" + b"x" * 255
+    with pytest.raises(LocalProtocolError, match="at most 255 octets, not 256"):
+        udh.header(b"x" * 256)
+
+
 def test_headers_are_built_as_the_specification_prints_them() -> None:
     assert udh.concat8(0xA7, 2, 1) == bytes.fromhex("050003a70201")
     assert udh.concat16(0xA7B8, 3, 2) == bytes.fromhex("060804a7b80302")

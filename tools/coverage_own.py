@@ -20,11 +20,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 WITH_IO = {"smppcore/link.py", "smppcore/esme.py", "smppcore/smsc.py"}
 SANS_IO = (
     "smppcore/*.py",
+    "smppcore/text/*.py",
     "bridge/records.py",
     "bridge/tokens.py",
     "bridge/dispatch.py",
     "bridge/rules/*.py",
 )
+
+PACKAGES = {"rules", "text"}
 
 # Parts of a module that has its own name and test file.
 PART_OF = {
@@ -42,8 +45,9 @@ PART_OF = {
 def own_tests(module: Path) -> tuple[Path, ...]:
     """Return the test files of a module: that of its name or of what it is a part of; a package has several."""
     tests = PROJECT / "tests"
-    if module.parent.name == "rules":
-        return tuple(sorted(tests.glob("test_rules_*.py")))
+    package = module.parent.name
+    if package in PACKAGES:
+        return tuple(sorted(tests.glob(f"test_{package}*.py")))
     return (tests / f"test_{PART_OF.get(module.stem, module.stem)}.py",)
 
 

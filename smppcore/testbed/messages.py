@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from smppcore import constants as c
 from smppcore.pdu import DeliverSM
 from smppcore.receipt import format_receipt, receipt_tlvs
-from smppcore.text import encode_message
-from smppcore.udh import concat8
+from smppcore.text import encode_message, user_data
 
 if TYPE_CHECKING:
     import random
@@ -40,7 +39,7 @@ def mo_parts(mo: Mo, reference: int) -> list[DeliverSM]:
     encoded = encode_message(mo.text)
     source_ton, source_npi = ton_npi(mo.source)
     dest_ton, dest_npi = ton_npi(mo.destination)
-    total = len(encoded.parts)
+    parts = [user_data(encoded, part, reference) for part in range(len(encoded.parts))]
     return [
         DeliverSM(
             source_addr_ton=source_ton,
@@ -49,11 +48,12 @@ def mo_parts(mo: Mo, reference: int) -> list[DeliverSM]:
             dest_addr_ton=dest_ton,
             dest_addr_npi=dest_npi,
             destination_addr=mo.destination.encode("latin-1", "replace"),
-            esm_class=c.ESM_UDHI if total > 1 else 0,
+            esm_class=flags,
             data_coding=encoded.data_coding,
-            short_message=concat8(reference & 0xFF, total, sequence) + part if total > 1 else part,
+            short_message=octets,
+            tlvs=tlvs,
         )
-        for sequence, part in enumerate(encoded.parts, 1)
+        for flags, octets, tlvs in parts
     ]
 
 
