@@ -79,6 +79,7 @@ STATE_WORDS: Final[Mapping[int, str]] = {
 # Appendix B's words, and those that SMSCs use beside them.
 _STATES: Final[Mapping[str, int]] = {word: state for state, word in STATE_WORDS.items()} | {
     "DELIVERED": STATE_DELIVERED,
+    "DELIVERD": STATE_DELIVERED,
     "UNDELIVERABLE": STATE_UNDELIVERABLE,
     "UNDELIVERED": STATE_UNDELIVERABLE,
     "FAILED": STATE_UNDELIVERABLE,

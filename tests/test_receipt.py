@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,30 +13,17 @@ from smppcore.receipt import (
     STATE_WORDS,
     Receipt,
     format_receipt,
+    looks_like_receipt,
     normalise_id,
     parse_receipt,
     receipt_tlvs,
 )
+from tests.receipts import MADE_UP, SEEN, build
 
-SHAPES = tomllib.loads((Path(__file__).parent / "data" / "receipts.toml").read_text(encoding="utf-8"))["receipt"]
+SHAPES = SEEN + MADE_UP
 NOTHING = Receipt("", 7, "", final=False, error="", submit_date="", done_date="", text="")
-TAG_RECEIPTED_MESSAGE_ID, TAG_MESSAGE_STATE, TAG_MESSAGE_PAYLOAD = 0x001E, 0x0427, 0x0424
+TAG_RECEIPTED_MESSAGE_ID, TAG_MESSAGE_STATE = 0x001E, 0x0427
 SUBMITTED = 1732353000.0  # 2024-11-23 09:10:00 UTC
-
-
-def build(shape: dict[str, Any]) -> DeliverSM | DataSM:
-    def body(key: str) -> bytes:
-        text: str = shape[key]
-        return bytes.fromhex(shape.get("udh", "")) + text.encode(shape.get("encoding", "latin-1"))
-
-    tlvs = [(tag, bytes.fromhex(value)) for tag, value in shape.get("tlvs", [])]
-    if "message_payload" in shape:
-        tlvs.append((TAG_MESSAGE_PAYLOAD, body("message_payload")))
-    esm_class, data_coding = shape.get("esm_class", 0x04), shape.get("data_coding", 0)
-    if shape.get("command") == "data_sm":
-        return DataSM(esm_class=esm_class, data_coding=data_coding, tlvs=tlvs)
-    short_message = body("short_message") if "short_message" in shape else b""
-    return DeliverSM(esm_class=esm_class, data_coding=data_coding, short_message=short_message, tlvs=tlvs)
 
 
 def read(short_message: bytes) -> Receipt:
@@ -57,9 +42,9 @@ def test_carriers_receipts_are_read(shape: dict[str, Any]) -> None:
     assert asdict(receipt) == asdict(NOTHING) | shape["expect"]
 
 
-def test_the_data_file_is_read_whole() -> None:
-    assert len(SHAPES) >= 50
-    assert all(shape["source"] for shape in SHAPES)
+def test_at_least_sixty_shapes_were_seen_in_the_world_each_with_its_source() -> None:
+    assert len({shape["source"] for shape in SEEN}) == len(SEEN) >= 60
+    assert len({repr(build(shape)) for shape in SHAPES}) == len(SHAPES)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape["source"])
@@ -83,6 +68,7 @@ def test_what_is_no_receipt_by_esm_class_is_none_whatever_its_text(esm_class: in
         ("ENROUTE", 1, False),
         ("DELIVRD", 2, True),
         ("DELIVERED", 2, True),
+        ("DELIVERD", 2, True),
         ("EXPIRED", 3, True),
         ("DELETED", 4, True),
         ("UNDELIV", 5, True),
@@ -136,6 +122,36 @@ def test_outcomes_are_the_final_states() -> None:
     assert set(STATE_OUTCOME) == set(STATE_WORDS) == set(range(10))
 
 
+@pytest.mark.parametrize(
+    ("text", "tlvs", "is_one"),
+    [
+        (b"id:7 sub:001 dlvrd:001 submit date:2411230900 done date:2411230901 stat:DELIVRD err:000 text:", (), True),
+        (b"id:7 stat:delivrd", (), True),
+        (b"stat : EXPIRED id : 7", (), True),
+        ("id:7 stat:DELIVRD".encode("utf-16-be"), (), True),
+        (b"", receipt_tlvs("7", 2), True),
+        (b"", receipt_tlvs("7", 2)[:1], True),
+        (b"", ((TAG_MESSAGE_STATE, b"\x02"),), False),
+        (b"", ((0x0424, b"id:7 stat:UNDELIV"),), True),
+        (b"order id:7 failed", (), False),
+        (b"id:7 stat:what?", (), False),
+        (b"stat:DELIVRD", (), False),
+        (b"hello", (), False),
+        (b"", (), False),
+    ],
+)
+def test_a_receipt_sent_as_a_text_shows_by_its_id_and_state(
+    text: bytes, tlvs: tuple[tuple[int, bytes], ...], *, is_one: bool
+) -> None:
+    receipt = looks_like_receipt(DeliverSM(short_message=text, tlvs=tlvs))
+    assert (receipt is not None) == is_one
+    if receipt is not None:
+        assert (receipt.message_id, receipt.intermediate) == ("7", False)
+    for esm_class in (0x04, 0x08, 0x10, 0x20):
+        assert looks_like_receipt(DeliverSM(esm_class=esm_class, short_message=text, tlvs=tlvs)) is None
+    assert (looks_like_receipt(DeliverSM(esm_class=0x03, short_message=text, tlvs=tlvs)) is not None) == is_one
+
+
 FIELDS = {
     "id": "1054BC63",
     "sub": "001",
@@ -185,6 +201,9 @@ def test_reading_never_raises(esm_class: int, data_coding: int, body: bytes, tlv
         if receipt is not None:
             assert receipt.state in STATE_OUTCOME
             assert not (receipt.final and receipt.intermediate)
+            assert receipt.raw_state == receipt.state or (receipt.state == 7 and receipt.raw_state)
+        if not esm_class & 0x3C:
+            looks_like_receipt(pdu)
 
 
 # -- ids -------------------------------------------------------------------------------------------------------------
