@@ -5,7 +5,8 @@ Everything is read in pages and from counters, so that looking costs little howe
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import deque
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from bridge.analytics import sum_by_link
@@ -13,6 +14,8 @@ from bridge.export import iso, mo_row, mt_row, state_word
 from bridge.outbox import class_of
 from bridge.records import FINAL_STATES, OUTCOMES
 from smppcore import constants
+from smppcore.pdu import DataSM, DeliverSM, decode
+from smppcore.receipt import looks_like_receipt, parse_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from bridge.records import Mo, Mt
     from bridge.store import IdKey, LogEntry, Parked
     from bridge.store.lmdb import LmdbReader
+    from smppcore.receipt import Receipt
 
 CLASSES = ("control", "reply", "started")
 """The classes of the queue, in the order in which they are sent."""
@@ -70,9 +74,11 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
         "receipts": total.get("receipt", 0),
         "receipts_parked": parked,
         "receipts_unmatched": total.get("receipt.unmatched", 0),
+        "receipts_unreadable": total.get("receipt.unreadable", 0),
+        "receipts_conflicting": total.get("receipt.conflict", 0),
         "queue": {"length": queued, "oldest": iso(min(oldest, default=0.0))},
         "links": list(link_rows(reader, links, running=running)),
-        "hints": list(receipt_hints(reader, links, sums)) if parked else [],
+        "hints": list(receipt_hints(reader, links, sums)),
     }
 
 
@@ -193,6 +199,47 @@ def describe(entry: LogEntry) -> str:
     return " ".join(map(str, entry))
 
 
+def receipt_rows(reader: LmdbReader, limit: int, message_id: str = "") -> list[Row]:
+    """Return the receipts of no message: those given up, then those that still wait; the last `limit`, 0 is all.
+
+    Args:
+        reader: Open.
+        limit: How many.
+        message_id: Only those of this one, as received or as the link compares ids; "" is any.
+    """
+    kept: deque[tuple[Parked, bool]] = deque(maxlen=limit or None)
+    for waiting, rows in ((False, reader.unmatched()), (True, reader.parked())):
+        for parked in rows:
+            if not message_id or message_id == parked.message_id or message_id == _received(parked)[0].message_id:
+                kept.append((parked, waiting))
+    return [_receipt_row(parked, waiting=waiting) for parked, waiting in kept]
+
+
+def _received(parked: Parked) -> tuple[Receipt, DeliverSM | DataSM]:
+    pdu = decode(parked.pdu)
+    assert isinstance(pdu, DeliverSM | DataSM)  # noqa: S101  nothing else is kept
+    receipt = parse_receipt(pdu) or looks_like_receipt(pdu)
+    assert receipt is not None  # noqa: S101
+    return receipt, pdu
+
+
+def _receipt_row(parked: Parked, *, waiting: bool) -> Row:
+    receipt, pdu = _received(parked)
+    body = pdu.tlv(constants.TAG_MESSAGE_PAYLOAD) or getattr(pdu, "short_message", b"") or b""
+    return {
+        "received": iso(parked.received),
+        "link": parked.link,
+        "waiting": waiting,
+        "message_id": receipt.message_id,
+        "state": state_word(parked.state),
+        "error": parked.error,
+        "from": pdu.source_addr.decode("latin-1"),
+        "to": pdu.destination_addr.decode("latin-1"),
+        "body": body.decode("latin-1"),
+        "pdu": parked.pdu.hex(),
+    }
+
+
 def receipt_hints(
     reader: LmdbReader, links: Sequence[LinkConfig], sums: Mapping[str, Mapping[str, int]]
 ) -> Iterator[str]:
@@ -204,7 +251,7 @@ def receipt_hints(
         sums: The counters by link.
     """
     samples: dict[str, list[Parked]] = {}
-    for parked in islice(reader.parked(), 1000):
+    for parked in islice(chain(reader.parked(), reader.unmatched()), 1000):
         kept = samples.setdefault(parked.group, [])
         if len(kept) < _SAMPLE:
             kept.append(parked)

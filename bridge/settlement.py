@@ -6,6 +6,7 @@ whose message_id no message has yet is kept until the answer with that id comes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.delivery import (
@@ -310,7 +311,7 @@ class Settlement(Stage):
 
     def _park(self, link: str, key: IdKey, receipt: Receipt, pdu: Pdu) -> None:
         """Keep a receipt whose message is not known: its submit_sm_resp may be on the way."""
-        parked = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now, link, encode(pdu))
+        parked = Parked(key[0], key[1], _state_of(receipt), receipt.error, self.now, link, _octets_of(pdu))
         if not key[1]:
             self.desk.count(link, "receipt.unreadable")
             self.keep_unmatched(parked)
@@ -338,6 +339,14 @@ class Settlement(Stage):
         """Return whether a message in doubt is sent again."""
         policy = self.outbox.links[mt.link].config.in_doubt
         return (policy.reply if mt.mo else policy.started) == "resend"
+
+
+def _octets_of(pdu: Pdu) -> bytes:
+    """Return a received receipt whole; without its addresses if a lenient reader let them be longer than they may."""
+    try:
+        return encode(pdu)
+    except LocalProtocolError:
+        return encode(replace(pdu, source_addr=b"", destination_addr=b""))  # type: ignore[call-arg]
 
 
 def _state_of(receipt: Receipt) -> int | str:

@@ -13,6 +13,8 @@ from bridge.config import MessageIdConfig
 from bridge.events import LinkChanged
 from bridge.store import LinkRow
 from bridge.store.lmdb import LmdbStore
+from smppcore.pdu import DataSM
+from smppcore.receipt import receipt_tlvs
 from tests.pipeline import START, accepted, link, receipt, text
 from tests.stores import configured, fill, open_bridge
 
@@ -103,6 +105,49 @@ def test_status_of_a_store_where_nothing_happened(tmp_path: Path) -> None:
     assert shown[0].startswith(f"{tmp_path / 'var'}: stopped, nothing committed yet, ")
     assert "queue: empty" in shown
     assert shown[-1].startswith("a never started")
+
+
+# -- receipts
+
+
+def test_receipts_that_fit_nothing_are_listed(file: Path) -> None:
+    assert lines(run("receipts", "-c", file))[1:] == [
+        "90 s ago a nobody's DELIVERED 000 15550001234 waits id:nobody's sub:001 dlvrd:001 submit date:2701150800 done"
+        " date:2701150800 stat:DELIV"
+    ]
+    (row,) = data(run("receipts", "-c", file, "--json"))
+    assert (row["received"], row["waiting"], row["to"]) == ("2027-01-15T08:00:00.000Z", True, "60606")
+    assert bytes.fromhex(row["pdu"]).endswith(row["body"].encode())
+    assert data(run("receipts", "-c", file, "--json", "--id", "nobody's")) == [row]
+    assert lines(run("receipts", "-c", file, "--id", "x")) == ["There is none of this message_id."]
+
+
+def test_receipts_that_were_given_up_or_cannot_be_read_stay_findable(tmp_path: Path) -> None:
+    bridge, store = open_bridge(tmp_path, link(message_id=MessageIdConfig("hex", "decimal")))
+    bridge.deliver(receipt(b"0000662316", error="042"), text(b"\x9b31m no receipt", esm_class=4))
+    bridge.now += 4000
+    bridge.turn()
+    bridge.deliver(DataSM(esm_class=4, tlvs=receipt_tlvs("662317", 5)))
+    store.close()
+    file = configured(tmp_path)
+    rows = data(run("receipts", "-c", file, "--json"))
+    assert [(row["message_id"], row["state"], row["error"], row["waiting"]) for row in rows] == [
+        ("", "UNKNOWN", "", False),
+        ("0000662316", "DELIVERED", "042", False),
+        ("662317", "UNDELIVERABLE", "", True),
+    ]
+    assert data(run("receipts", "-c", file, "--json", "--limit", "1")) == rows[2:]
+    assert data(run("receipts", "-c", file, "--json", "--id", "662316")) == rows[1:2]
+    assert data(run("receipts", "-c", file, "--json", "--id", "0000662316")) == rows[1:2]
+    assert len(lines(run("receipts", "-c", file))) == 4
+    status = data(run("status", "-c", file, "--json"))
+    assert (status["receipts_unmatched"], status["receipts_unreadable"], status["receipts_parked"]) == (1, 1, 1)
+
+
+def test_it_says_when_there_is_none(tmp_path: Path) -> None:
+    _, store = open_bridge(tmp_path)
+    store.close()
+    assert lines(run("receipts", "-c", configured(tmp_path))) == ["Every receipt has found its message."]
 
 
 # -- hints

@@ -10,7 +10,7 @@ import pytest
 from bridge.config import MessageIdConfig
 from bridge.records import FINAL_STATES
 from smppcore import constants as c
-from smppcore.pdu import DataSM, decode, encode
+from smppcore.pdu import DataSM, DeliverSM, decode, encode
 from smppcore.receipt import STATE_OUTCOME, receipt_tlvs
 from tests.pipeline import (
     Bridge,
@@ -328,6 +328,16 @@ def test_a_uuid_whose_case_the_carrier_changes_is_one_id_where_the_link_says_so(
 
 
 # -- what fits nothing
+
+
+def test_one_with_an_address_that_is_too_long_is_kept_without_it() -> None:
+    bridge = Bridge(ruleset=RULES)
+    pdu = receipt(b"77")
+    pdu.source_addr = b"1" * 30
+    bridge.deliver(pdu)
+    kept = decode(bridge.memory.parked["a", "77"].pdu)
+    assert isinstance(kept, DeliverSM)
+    assert (kept.source_addr, kept.short_message) == (b"", pdu.short_message)
 
 
 def test_what_cannot_be_read_is_answered_counted_and_kept_whole() -> None:

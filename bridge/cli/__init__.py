@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("bridge.cli.look:status", "What the store holds and what the links do."),
     "links": ("bridge.cli.look:links", "The links and their sessions."),
     "queue": ("bridge.cli.look:queue", "What waits to be sent."),
+    "receipts": ("bridge.cli.look:receipts", "Delivery receipts that fit no message."),
     "show": ("bridge.cli.look:show", "One message with everything that happened to it."),
     "export": ("bridge.cli.export:export", "Export the messages or the events of a store."),
     "store": ("bridge.cli.store:store", "Check the store's file."),

@@ -1,4 +1,4 @@
-"""`smppbridge status`, `links`, `queue` and `show`: looking at a store, whether its service runs or not."""
+"""`smppbridge status`, `links`, `queue`, `receipts` and `show`: looking at a store, whether its service runs or not."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ _BESIDE = (
     ("receipts", "receipts"),
     ("receipts waiting for a message", "receipts_parked"),
     ("receipts of no message", "receipts_unmatched"),
+    ("receipts without a readable id", "receipts_unreadable"),
+    ("receipts whose TLVs and text disagree", "receipts_conflicting"),
 )
 
 
@@ -138,6 +140,46 @@ def queue(config: Path, limit: int, *, as_json: bool) -> None:
     )
     if len(messages) < cast("int", row["length"]):
         click.echo(f"… the first {len(messages):,} of {row['length']:,}; --limit 0 lists all")
+
+
+@click.command()
+@config_option
+@json_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0), help="The last so many; 0 = all.")
+@click.option("--id", "message_id", default="", metavar="MESSAGE_ID", help="Only those of this message_id.")
+def receipts(config: Path, limit: int, message_id: str, *, as_json: bool) -> None:
+    """Delivery receipts that fit no message: the carrier's mistakes, or an id that is written in two ways.
+
+    A receipt waits an hour for the answer that names its message; then it is kept for you to look at. Receipts in
+    which no message_id can be read are kept at once.
+
+    \b
+    Example:
+      smppbridge receipts -c bridge.toml --id 1054BC63
+    """  # noqa: D301  \b keeps click from wrapping the example
+    with reader_of(config) as (_, reader):
+        rows = lookup.receipt_rows(reader, limit, message_id)
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("Every receipt has found its message." if not message_id else "There is none of this message_id.")
+    else:
+        print_table(
+            ("received", "link", "message_id", "state", "error", "from", "", "body"),
+            [
+                (
+                    _age(row["received"]),
+                    row["link"],
+                    row["message_id"],
+                    row["state"],
+                    row["error"],
+                    row["from"],
+                    "waits" if row["waiting"] else "",
+                    str(row["body"])[:80],
+                )
+                for row in rows
+            ],
+        )
 
 
 @click.command()
