@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "receipts": ("bridge.cli.look:receipts", "Delivery receipts that fit no message."),
     "show": ("bridge.cli.look:show", "One message with everything that happened to it."),
     "export": ("bridge.cli.export:export", "Export the messages or the events of a store."),
+    "decode": (
+        "bridge.cli.decode:decode",
+        "Explain recorded PDUs: hex, log lines, captures, and what is wrong in them.",
+    ),
     "store": ("bridge.cli.store:store", "Check the store's file."),
 }
 
