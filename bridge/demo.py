@@ -23,7 +23,9 @@ from bridge.export import message_rows
 from bridge.records import FINAL_STATES
 from bridge.service import Service
 from bridge.store.lmdb import LmdbReader
-from smppcore.testbed.config import Faults, Receipts, SimulatorConfig, Traffic
+from smppcore.testbed.config import Receipts, SimulatorConfig, Traffic
+from smppcore.testbed.delays import Uniform
+from smppcore.testbed.faults import Cut
 from smppcore.testbed.simulator import Simulator
 from smppcore.testbed.tally import Reply
 
@@ -156,11 +158,9 @@ async def play(
         SmppError: A subscriber waited in vain.
     """
     began = trio.current_time()
-    receipts = Receipts(delay=0.1, spread=0.2)
-    faults = Faults(
-        drop_after_submits=max(crowd // 2, 1) + sum(due for _, script in PEOPLE for _, due in script), drop_count=1
-    )
-    simulator = Simulator(SimulatorConfig(receipts=receipts, faults=faults), random.Random(7))
+    receipts = Receipts(delay=Uniform(0.1, 0.3))
+    cut = Cut(numbers=(max(crowd // 2, 1) + sum(due for _, script in PEOPLE for _, due in script),))
+    simulator = Simulator(SimulatorConfig(receipts=receipts, faults=(cut,)), random.Random(7))
     async with trio.open_nursery() as nursery:
         port = await nursery.start(simulator.serve, "127.0.0.1", sim_port)
         config = configuration.load(write_files(folder, rules_file, port, http_port))
@@ -218,7 +218,7 @@ async def _crowd(simulator: Simulator, crowd: int, hooks: Hooks) -> None:
                 done.set()
 
     simulator.observers.append(watch)
-    traffic = Traffic(rate=_CROWD_RATE, count=crowd, text="Where is AC1{n} please?", destination=SERVICE_NUMBER)
+    traffic = Traffic(rate=_CROWD_RATE, count=crowd, text="Where is AC1{n} please?", service=SERVICE_NUMBER)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(simulator.generate, traffic)
         with trio.move_on_after(crowd / _CROWD_RATE + _PATIENCE):

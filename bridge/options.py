@@ -3,7 +3,8 @@
 A dataclass is the only description of a table: its annotations say what may stand in a field, its defaults what stands
 there otherwise. Plain types read as expected (``str``, ``bool``, ``int``, ``float``, ``Path``, ``Literal``,
 ``tuple[X, ...]``, ``dict[str, X]``, ``X | None``, another dataclass); anything with a unit or a range is
-``Annotated[type, reader]``. The rules files and the configuration are both read with this.
+``Annotated[type, reader]``, or ``Annotated[type, "name"]`` where whoever reads the file has a reader of that name. The
+rules files, the configuration and the simulator's scenarios are read with this.
 
 Rules: a reader raises BadValue with what is wrong, never anything else; an unknown key is a problem that names the
 nearest valid one; texts are never printed, for one of them may be a password. Nothing here opens a file.
@@ -16,7 +17,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, Union, cast
@@ -56,10 +57,12 @@ class At:
     lines: Mapping[Key, int]
     problems: list[Problem]
     key: Key = ()
+    readers: Mapping[str, Reader[object]] = field(default_factory=dict)
+    """What reads the fields that are `Annotated[type, "name"]`."""
 
     def child(self, name: str | int) -> At:
         """The place of one key, or of one table of an array (counted from 0)."""
-        return At(self.file, self.base, self.lines, self.problems, (*self.key, name))
+        return replace(self, key=(*self.key, name))
 
     def problem(self, message: str) -> None:
         """Records what is wrong here."""
@@ -191,7 +194,8 @@ def fill(default: T, raw: object, at: At) -> T:
         at.problem(f"must be a table, not {_kind(raw)}")
         return default
     hints = typing.get_type_hints(type(default), include_extras=True)
-    names = [field.name for field in fields(cast("typing.Any", default)) if field.init]
+    # A field `for_` is the key `for`, which Python keeps for itself
+    names = {one.name.rstrip("_"): one.name for one in fields(cast("typing.Any", default)) if one.init}
     given: dict[str, object] = {}
     for key, value in raw.items():
         here = at.child(key)
@@ -199,7 +203,8 @@ def fill(default: T, raw: object, at: At) -> T:
             here.problem(f"unknown key{nearest(key, names)}")
             continue
         try:
-            given[key] = _read(hints[key], value, here, getattr(default, key))
+            name = names[key]
+            given[name] = _read(hints[name], value, here, getattr(default, name))
         except BadValue as exc:
             here.problem(str(exc))
     return replace(cast("typing.Any", default), **given)  # type: ignore[no-any-return]
@@ -208,7 +213,7 @@ def fill(default: T, raw: object, at: At) -> T:
 def _read(hint: object, value: object, at: At, default: object) -> object:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        reader = cast("Reader[object]", args[1])
+        reader = at.readers[args[1]] if isinstance(args[1], str) else cast("Reader[object]", args[1])
         return reader(value, at)
     if origin in (Union, types.UnionType):
         return _read(next(arg for arg in args if arg is not type(None)), value, at, default)

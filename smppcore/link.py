@@ -134,6 +134,11 @@ class Link:
         self._read_scope = trio.CancelScope()
 
     @property
+    def stream(self) -> trio.abc.Stream:
+        """The stream that it drives."""
+        return self._stream
+
+    @property
     def can_send(self) -> bool:
         """Whether messages may be sent on this link."""
         return self.session.can_send

@@ -17,12 +17,12 @@ from rich.console import Console
 
 from bridge.cli import CliProblem, main, scenario
 from bridge.cli import sim as command
-from bridge.cli.scenario import Conversation, Scenario, ScriptedText
+from bridge.cli.scenario import Scenario
 from smppcore.events import SessionConfig
 from smppcore.link import Link
 from smppcore.pdu import BindTransceiver, DeliverSM, SubmitSM
 from smppcore.session import Role, Session
-from smppcore.testbed.config import Account, SimulatorConfig, Traffic
+from smppcore.testbed.config import Account, Conversation, Script, ScriptedText, SimulatorConfig, Traffic
 from smppcore.testbed.simulator import Simulator
 from tests.esme import Esme
 
@@ -53,17 +53,17 @@ def test_a_script_may_bring_its_accounts(tmp_path: Path) -> None:
         tmp_path,
         '[[account]]\nsystem_id = "a"\npassword = "b"\n[[text]]\nsubscriber = "1"\ntext = "x"\naccount = "a"\n',
     )
-    loaded = scenario.with_account(scenario.load(path), Account("esme", "secret"))
+    loaded = scenario.load(path).with_account(Account("esme", "secret"))
     assert loaded.account == (Account("a", "b"),)
 
 
 def test_a_script_without_accounts_gets_that_of_the_command_line() -> None:
-    assert scenario.with_account(Scenario(), Account("x", "y")).account == (Account("x", "y"),)
+    assert Scenario().with_account(Account("x", "y")).account == (Account("x", "y"),)
 
 
 def test_a_text_for_an_account_that_is_not_there_is_a_problem() -> None:
     with pytest.raises(CliProblem, match="the account 'other'"):
-        scenario.with_account(Scenario(text=(ScriptedText(account="other"),)), Account())
+        Scenario(text=(ScriptedText(account="other"),)).with_account(Account())
 
 
 def test_a_plain_script_has_a_text_a_line(tmp_path: Path) -> None:
@@ -107,12 +107,13 @@ def test_a_script_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--receipts", "eaten=1"], "'eaten' is not one of delivered"),
+        (["--receipts", "eaten=1"], "`eaten` is not one of delivered"),
         (["--receipts", "delivered=much"], "'much' is not a number"),
-        (["--receipts", "delivered=0"], "one of them is more than 0"),
-        (["--receipts", "delivered=-1,expired=1"], "of 0 or more"),
+        (["--receipts", "delivered=0"], "one of the weights must be more than 0"),
+        (["--receipts", "delivered=-1,expired=1"], "must be 0 or more"),
         (["--delay", "50"], "has no unit"),
-        (["--error-status", "zero"], "is not a number such as 0x58"),
+        (["--error-status", "zero"], "is not the name of a status"),
+        (["--error-status", "0xz"], "is not a number such as 0x58"),
         (["--error-status", "0"], "from 1 to 0xFFFFFFFF"),
     ],
 )
@@ -166,10 +167,10 @@ class Answering(Esme):
 
 @pytest.mark.parametrize("terminal", [False, True])
 async def test_scripts_and_traffic_are_played_to_whoever_binds(terminal: bool, autojump_clock: MockClock) -> None:
-    script = Scenario(
-        (Account(),),
+    script = Script(
         (ScriptedText(2.0, "1", "60606", "second"), ScriptedText(1.0, "1", "60606", "first")),
         (Conversation(0.0, "2", "60606", ("hello", "STOP", "after"), 5.0),),
+        traffic=(Traffic(count=1, text="crowd"),),
     )
     simulator = Simulator(SimulatorConfig(), random.Random(1))
     screen = io.StringIO()
@@ -186,8 +187,7 @@ async def test_scripts_and_traffic_are_played_to_whoever_binds(terminal: bool, a
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bind)
-        traffic = Traffic(count=1, text="crowd")
-        report = await command._run(simulator, "127.0.0.1", 0, script, traffic, 30.0, console)
+        report = await command._run(simulator, "127.0.0.1", 0, script, random.Random(1), 30.0, console)
         nursery.cancel_scope.cancel()
     assert sorted(esme.texts) == sorted([b"crowd", b"hello", b"STOP", b"first", b"second", b"after"])
     assert esme.texts.index(b"first") < esme.texts.index(b"second") < esme.texts.index(b"after")

@@ -1,4 +1,4 @@
-"""What a simulated SMSC does with messages: accepts or refuses them, draws their fate, and knows of them for a while.
+"""What a simulated SMSC does with messages: accepts them, draws their fate, and knows of them for a while.
 
 Must not be here: sessions, sockets, clocks; `now` is passed in, and what is due later is handed to `later`.
 """
@@ -26,18 +26,20 @@ from smppcore.pdu import (
     SubmitSMResp,
     response_to,
 )
-from smppcore.testbed import messages
+from smppcore.testbed import dialects
 from smppcore.testbed.config import OUTCOMES
+from smppcore.testbed.delays import draw
 from smppcore.testbed.mailbox import Delivery
+from smppcore.testbed.messages import MessageIds, receipt_id
 from smppcore.testbed.offer import judge_offer
 from smppcore.testbed.tally import ReceiptDone
-from smppcore.throttle import TokenBucket
+from smppcore.testbed.triggers import matches
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from smppcore.testbed.config import SimulatorConfig
+    from smppcore.testbed.config import Receipts, SimulatorConfig
     from smppcore.testbed.tally import Reply, Tally
 
 Submission = SubmitSM | DataSM | SubmitMulti
@@ -54,6 +56,22 @@ _NOT_OFFERED = {
 }
 
 
+class _Fate:
+    """What becomes of messages to some numbers."""
+
+    def __init__(self, receipts: Receipts, known: Mapping[str, dialects.Dialect]) -> None:
+        self.outcomes = list(receipts.outcomes)
+        self.weights = list(receipts.outcomes.values())
+        self.delay = receipts.delay
+        self._dialects = [known[name] for name in receipts.dialect]
+        self._written = 0
+
+    def next_dialect(self) -> dialects.Dialect:
+        """Return the dialect of the next receipt: they take turns."""
+        self._written += 1
+        return self._dialects[(self._written - 1) % len(self._dialects)]
+
+
 @dataclass(slots=True)
 class _Message:
     """An accepted message until its receipt, and a while after it for query_sm."""
@@ -62,7 +80,8 @@ class _Message:
     source: tuple[int, int, bytes]
     destination: tuple[int, int, bytes]
     service_type: bytes
-    receipt_id: str
+    message_id: str
+    number: int
     registered: int
     text: bytes
     submitted: float
@@ -101,30 +120,33 @@ class Centre:
         self._later = later
         self._post = post
         self._replied = replied
-        self._ids = messages.MessageIds(config, rng)
-        self._outcomes = list(config.receipts.outcomes)
-        self._weights = list(config.receipts.outcomes.values())
-        self._bucket = TokenBucket(config.faults.throttle_rate, config.faults.throttle_rate, 0.0)
+        self._ids = MessageIds(config, rng)
+        known = {**dialects.DIALECTS, **{dialect.name: dialect for dialect in config.dialects}}
+        self._fates = [(one.to, _Fate(one, known)) for one in config.destinations]
+        self._fate = _Fate(config.receipts, known)
         self._messages: OrderedDict[str, _Message] = OrderedDict()
 
-    def submit(self, account: bytes, pdu: Submission, now: float) -> Pdu:
+    def submit(self, account: bytes, pdu: Submission, status: int, now: float) -> tuple[Pdu, float]:
         """Accept or refuse a message.
 
         Args:
             account: The system_id of the session.
             pdu: As received; its values have been judged by the session.
+            status: ESME_ROK, or why it shall be refused.
             now: In seconds.
 
         Returns:
-            The response; with ESME_ROK the message was accepted.
+            The response, with ESME_ROK if the message was accepted, and in how many seconds its receipt will come.
         """
         figures = self._tally.figures
         figures.submits += 1
-        status = self._judge(pdu, now)
+        if status == c.ESME_ROK and isinstance(pdu, SubmitMulti) and not _knows_all(pdu):
+            status = c.ESME_RCNTSUBDL
+        status = status or judge_offer(pdu, self._wall(), strict=self._config.session.strict)
         if status == c.ESME_ROK:
             return self._accept(account, pdu, now)
         self._tally.count(figures.submit_status, c.status_name(status))
-        return response_to(pdu, status)
+        return response_to(pdu, status), 0.0
 
     def answer(self, account: bytes, request: Pdu) -> Pdu:
         """Answer any other operation."""
@@ -134,21 +156,10 @@ class Centre:
             return response_to(request, self._cancel(account, request))
         return response_to(request, _NOT_OFFERED.get(request.command_id, c.ESME_RINVCMDID))
 
-    def _judge(self, pdu: Submission, now: float) -> int:
-        faults, number = self._config.faults, self._tally.figures.submits
-        if faults.throttle_every and number % faults.throttle_every == 0:
-            return c.ESME_RTHROTTLED
-        if not self._bucket.take(1, now):
-            return c.ESME_RTHROTTLED
-        if faults.error_every and number % faults.error_every == 0:
-            return faults.error_status
-        if isinstance(pdu, SubmitMulti) and not all(isinstance(to, SmeAddress) for to in pdu.dest_address):
-            return c.ESME_RCNTSUBDL  # we know no distribution lists
-        return judge_offer(pdu, self._wall(), strict=self._config.session.strict)
-
-    def _accept(self, account: bytes, pdu: Submission, now: float) -> Pdu:
+    def _accept(self, account: bytes, pdu: Submission, now: float) -> tuple[Pdu, float]:
         self._tally.figures.submits_accepted += 1
-        message_id, receipt_id = self._ids.take()
+        message_id, number = self._ids.take()
+        longest = 0.0
         datagram = pdu.esm_class & c.ESM_MODE_MASK == c.ESM_MODE_DATAGRAM
         for single in _by_destination(pdu):
             message = _Message(
@@ -156,37 +167,43 @@ class Centre:
                 (single.source_addr_ton, single.source_addr_npi, single.source_addr),
                 (single.dest_addr_ton, single.dest_addr_npi, single.destination_addr),
                 single.service_type,
-                receipt_id,
+                message_id,
+                number,
                 # No receipt for a datagram, whatever it asks for (SMPP v5.0 §4.2.10.3)
                 0 if datagram else single.registered_delivery & c.RECEIPT_MASK,
                 _excerpt(single),
                 self._wall(),
             )
             self._messages[message_id] = message
-            self._plan(message)
+            longest = max(longest, self._plan(message))
             reply = self._tally.submitted(single, message_id, now)
             if reply is not None:
                 self._replied(reply)
         while len(self._messages) > _MOST_MESSAGES:
             self._messages.popitem(last=False)
         if isinstance(pdu, SubmitMulti):
-            return SubmitMultiResp(message_id.encode(), sequence_number=pdu.sequence_number)
+            return SubmitMultiResp(message_id.encode(), sequence_number=pdu.sequence_number), longest
         response = SubmitSMResp if isinstance(pdu, SubmitSM) else DataSMResp
-        return response(message_id.encode(), sequence_number=pdu.sequence_number)
+        return response(message_id.encode(), sequence_number=pdu.sequence_number), longest
 
-    def _plan(self, message: _Message) -> None:
-        """Draw what becomes of a message, and when."""
-        state = OUTCOMES[self._rng.choices(self._outcomes, self._weights)[0]]
-        receipts = self._config.receipts
-        delay = receipts.delay + (self._rng.uniform(0.0, receipts.spread) if receipts.spread else 0.0)
+    def _plan(self, message: _Message) -> float:
+        """Draw what becomes of a message, and in how many seconds."""
+        fate = self._fate
+        for pattern, special in self._fates:
+            if matches(pattern, message.destination[2]):
+                fate = special
+                break
+        state = OUTCOMES[self._rng.choices(fate.outcomes, fate.weights)[0]]
+        delay = draw(fate.delay, self._rng)
         if state is None:
-            return
+            return 0.0
         if delay:
-            self._later(delay, lambda: self._conclude(message, state))
+            self._later(delay, lambda: self._conclude(message, state, fate))
         else:
-            self._conclude(message, state)
+            self._conclude(message, state, fate)
+        return delay
 
-    def _conclude(self, message: _Message, state: int) -> None:
+    def _conclude(self, message: _Message, state: int, fate: _Fate) -> None:
         """Bring a message to its state, and send the receipt if one was asked for."""
         if message.state != c.STATE_ENROUTE:
             return
@@ -198,18 +215,22 @@ class Centre:
         ):
             return
         figures = self._tally.figures
+        dialect = fate.next_dialect()
+        if dialect.enroute:
+            self._send_receipt(message, c.STATE_ENROUTE, dialect, intermediate=True)
         figures.receipts_made += 1
         self._tally.count(figures.receipts, c.state_name(state))
-        pdu = messages.receipt(
-            self._config.receipts,
-            message.receipt_id,
-            state,
-            (message.source, message.destination),
-            submitted=message.submitted,
-            done=message.done,
-            text=message.text,
+        self._send_receipt(message, state, dialect)
+
+    def _send_receipt(
+        self, message: _Message, state: int, dialect: dialects.Dialect, *, intermediate: bool = False
+    ) -> None:
+        name = receipt_id(dialect, message.message_id, message.number)
+        facts = dialects.Facts(
+            name, state, message.source, message.destination, message.submitted, message.done, message.text
         )
-        self._post(message.account, Delivery(pdu, ReceiptDone(message.receipt_id, state)))
+        pdu = dialects.write(dialect, facts, intermediate=intermediate)
+        self._post(message.account, Delivery(pdu, ReceiptDone(name, state), extra=intermediate))
 
     def _query(self, account: bytes, request: QuerySM) -> Pdu:
         message = self._messages.get(request.message_id.decode("latin-1"))
@@ -237,8 +258,13 @@ class Centre:
             and (message.account, message.source[2], message.state) == (account, request.source_addr, c.STATE_ENROUTE)
         ]
         for message in cancelled:
-            self._conclude(message, c.STATE_DELETED)
+            self._conclude(message, c.STATE_DELETED, self._fate)
         return c.ESME_ROK if cancelled else c.ESME_RCANCELFAIL
+
+
+def _knows_all(pdu: SubmitMulti) -> bool:
+    """Whether a message goes to numbers only: there are no distribution lists."""
+    return all(isinstance(to, SmeAddress) for to in pdu.dest_address)
 
 
 def _excerpt(pdu: SubmitSM | DataSM) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smppcore.events import Outcome
-    from smppcore.pdu import DeliverSM
+    from smppcore.pdu import DataSM, DeliverSM
     from smppcore.testbed.tally import MoRecord, ReceiptDone
 
 # What an ESME answers when it wants the message later (SMPP v3.4 §5.1.3). Everything else that is not ESME_ROK says
@@ -32,9 +32,11 @@ TEMPORARY = frozenset((c.ESME_RX_T_APPN, c.ESME_RSYSERR, c.ESME_RMSGQFUL, c.ESME
 class Delivery:
     """One deliver_sm on its way to an ESME."""
 
-    pdu: DeliverSM
+    pdu: DeliverSM | DataSM
     subject: MoRecord | ReceiptDone
     """The text that this is a part of, or the receipt that it is."""
+    extra: bool = False
+    """Beyond the books: a copy, or a notification before the receipt."""
     attempts: int = 0
     """How often it has been taken to be sent."""
     first_sent: float = 0.0
@@ -80,9 +82,9 @@ class Mailbox:
         """Put messages in front of all others, in their order; those settled meanwhile are left out."""
         self._waiting.extendleft(delivery for delivery in reversed(deliveries) if not delivery.settled)
 
-    def take(self, room: int, now: float) -> list[DeliverSM]:
+    def take(self, room: int, now: float) -> list[DeliverSM | DataSM]:
         """Take at most `room` messages to send; each comes back in an Outcome whose request's context it is."""
-        pdus: list[DeliverSM] = []
+        pdus: list[DeliverSM | DataSM] = []
         while self._waiting and len(pdus) < room:
             delivery = self._waiting.popleft()
             if delivery.settled:  # by an answer that came after its time-out

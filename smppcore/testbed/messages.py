@@ -1,22 +1,27 @@
-"""The PDUs that a simulated SMSC makes: texts in their parts, receipts, message ids.
+"""The PDUs that a simulated SMSC makes of texts, and its message ids.
 
-Must not be here: state, sockets, clocks, randomness of its own.
+Must not be here: receipts (`dialects.py`), state, sockets, clocks, randomness of its own.
 """
 
 from __future__ import annotations
 
+import copy
 import uuid
 from typing import TYPE_CHECKING
 
 from smppcore import constants as c
 from smppcore.pdu import DeliverSM
-from smppcore.receipt import format_receipt, receipt_tlvs
-from smppcore.text import encode_message, user_data
+from smppcore.text import Encoded, Framing, encode_message, user_data
+from smppcore.udh import IE_PORTS_16
 
 if TYPE_CHECKING:
     import random
 
-    from smppcore.testbed.config import IdForm, Mo, Receipts, SimulatorConfig
+    from smppcore.testbed.config import IdForm, Mo, SimulatorConfig
+    from smppcore.testbed.dialects import Dialect
+
+_PART_OCTETS = 140  # of user data on the air (3GPP TS 23.040 §9.2.3.16)
+_HEADER_OCTETS = {"udh8": 6, "udh16": 7, "sar": 7, "payload": 0}  # of a part, its length octet counted
 
 
 def ton_npi(address: str) -> tuple[int, int]:
@@ -27,21 +32,30 @@ def ton_npi(address: str) -> tuple[int, int]:
 
 
 def mo_parts(mo: Mo, reference: int) -> list[DeliverSM]:
-    """Make the deliver_sm of a text: one, or as many as it takes with 8-bit references (3GPP TS 23.040 §9.2.3.24.1).
+    """Make the deliver_sm of a text or of data, in the order in which they come; what never comes is left out.
 
     Args:
-        mo: The text.
+        mo: What is sent, and how.
         reference: For the parts of a long one, any int.
 
     Raises:
-        LocalProtocolError: The text takes more than 255 parts.
+        LocalProtocolError: It takes more than 255 parts.
     """
-    encoded = encode_message(mo.text)
+    encoded = _divide(mo) if mo.data else encode_message(mo.text, mo.profile)
+    if mo.port >= 0:
+        framing = encoded.framing or Framing(None)
+        ports = bytes((IE_PORTS_16, 4)) + mo.port.to_bytes(2, "big") + b"\0\0"
+        encoded = Encoded(
+            encoded.data_coding, encoded.parts, Framing(framing.long_form, framing.elements + ports, framing.packed)
+        )
     source_ton, source_npi = ton_npi(mo.source)
     dest_ton, dest_npi = ton_npi(mo.destination)
-    parts = [user_data(encoded, part, reference) for part in range(len(encoded.parts))]
-    return [
-        DeliverSM(
+    pdus: list[DeliverSM] = []
+    for part in range(len(encoded.parts)):
+        if part + 1 in mo.without:
+            continue
+        flags, octets, tlvs = user_data(encoded, part, reference)
+        pdu = DeliverSM(
             source_addr_ton=source_ton,
             source_addr_npi=source_npi,
             source_addr=mo.source.encode("latin-1", "replace"),
@@ -49,49 +63,24 @@ def mo_parts(mo: Mo, reference: int) -> list[DeliverSM]:
             dest_addr_npi=dest_npi,
             destination_addr=mo.destination.encode("latin-1", "replace"),
             esm_class=flags,
-            data_coding=encoded.data_coding,
+            data_coding=encoded.data_coding if mo.data_coding < 0 else mo.data_coding,
             short_message=octets,
             tlvs=tlvs,
         )
-        for flags, octets, tlvs in parts
-    ]
+        # A part that comes twice is two requests, each with its own sequence_number
+        pdus += [pdu, copy.copy(pdu)] if part + 1 in mo.twice else [pdu]
+    return pdus[::-1] if mo.shuffled else pdus
 
 
-def receipt(
-    config: Receipts,
-    message_id: str,
-    state: int,
-    addresses: tuple[tuple[int, int, bytes], tuple[int, int, bytes]],
-    *,
-    submitted: float,
-    done: float,
-    text: bytes = b"",
-) -> DeliverSM:
-    """Make a delivery receipt (SMPP v3.4 Appendix B).
-
-    Args:
-        config: The dialect.
-        message_id: As it shall stand in the receipt.
-        state: message_state.
-        addresses: (TON, NPI, address) of the message's source and of its destination; a receipt goes the other way.
-        submitted: When the message came, seconds since the epoch.
-        done: When it reached its state, likewise.
-        text: The message's user data.
-    """
-    (dest_ton, dest_npi, dest), (source_ton, source_npi, source) = addresses
-    error = "000" if state == c.STATE_DELIVERED else config.error
-    body = format_receipt(message_id, state, submitted=submitted, done=done, error=error, text=text)
-    return DeliverSM(
-        source_addr_ton=source_ton,
-        source_addr_npi=source_npi,
-        source_addr=source,
-        dest_addr_ton=dest_ton,
-        dest_addr_npi=dest_npi,
-        destination_addr=dest,
-        esm_class=c.ESM_TYPE_RECEIPT,
-        short_message=body if config.text else b"",
-        tlvs=receipt_tlvs(message_id, state) if config.tlvs else (),
-    )
+def _divide(mo: Mo) -> Encoded:
+    """Divide 8-bit data as a text of that length would be."""
+    form = mo.profile.long_form
+    room = _PART_OCTETS - (7 if mo.port >= 0 else 0)
+    if len(mo.data) <= room:
+        return Encoded(c.DATA_CODING_BINARY, (mo.data,))
+    room = len(mo.data) if form == "payload" else room - _HEADER_OCTETS[form]
+    parts = tuple(mo.data[start : start + room] for start in range(0, len(mo.data), room))
+    return Encoded(c.DATA_CODING_BINARY, parts, Framing(form))
 
 
 class MessageIds:
@@ -99,21 +88,21 @@ class MessageIds:
 
     def __init__(self, config: SimulatorConfig, rng: random.Random) -> None:
         self._form: IdForm = config.message_id
-        self._receipt_form: IdForm = (
-            self._form if config.receipts.message_id == "same" or self._form == "uuid" else config.receipts.message_id
-        )
         self._width = config.message_id_width
         self._next = config.first_message_id
         self._rng = rng
 
-    def take(self) -> tuple[str, str]:
-        """Return a new id: as in the response, and as in the receipt."""
+    def take(self) -> tuple[str, int]:
+        """Return a new id as in the response, and its number; 0 for a uuid."""
         if self._form == "uuid":
-            message_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-            return message_id, message_id
+            return str(uuid.UUID(int=self._rng.getrandbits(128), version=4)), 0
         number = self._next
         self._next += 1
-        return self._write(number, self._form), self._write(number, self._receipt_form)
+        return format(number, "x" if self._form == "hex" else "d").zfill(self._width), number
 
-    def _write(self, number: int, form: IdForm) -> str:
-        return format(number, "x" if form == "hex" else "d").zfill(self._width)
+
+def receipt_id(dialect: Dialect, message_id: str, number: int) -> str:
+    """Return a message id as receipts of a dialect write it."""
+    if dialect.id == "same" or not number:
+        return message_id
+    return format(number, {"decimal": "d", "hex": "x", "HEX": "X"}[dialect.id]).zfill(dialect.id_width)

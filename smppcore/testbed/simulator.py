@@ -1,23 +1,22 @@
-"""A scriptable SMSC: accounts, texts from subscribers, delivery receipts, and faults on demand.
+"""A scriptable SMSC: accounts, texts from subscribers, delivery receipts, faults on demand, and a judge of its ESMEs.
 
 Rules:
 
 1. What an ESME does never harms the simulator: whatever is asked is answered, garbage and bad values by the session.
 2. Receipts and texts go to any receiving session of the account, whichever session the message came by.
-3. The same seed and the same events in the same order give the same ids, outcomes and delays.
+3. The same seed and the same events in the same order give the same ids, outcomes, delays and faults.
 
 Must not be here: file formats, terminals, knowledge of the bridge.
 """
 
 from __future__ import annotations
 
-import heapq
+import copy
 import itertools
-import math
-import socket
-import struct
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,6 +27,7 @@ from smppcore.link import Link, prepare_socket
 from smppcore.pdu import (
     BindRequest,
     DataSM,
+    Outbind,
     Pdu,
     SubmitMulti,
     SubmitSM,
@@ -35,17 +35,36 @@ from smppcore.pdu import (
 )
 from smppcore.smsc import SmscConfig, SmscServer
 from smppcore.testbed import messages
+from smppcore.testbed.admission import Admission
+from smppcore.testbed.agenda import Agenda
 from smppcore.testbed.centre import Centre
 from smppcore.testbed.config import Mo, SimulatorConfig, Traffic
+from smppcore.testbed.delays import draw
+from smppcore.testbed.faults import (
+    Cut,
+    Duplicate,
+    Error,
+    Late,
+    Lose,
+    PduName,
+    ReceiptFirst,
+    RefuseBind,
+    Unbinding,
+)
+from smppcore.testbed.judge import Judge, Limits
 from smppcore.testbed.mailbox import Delivery, Mailbox
+from smppcore.testbed.outgoing import struck
 from smppcore.testbed.subscriber import Subscriber
 from smppcore.testbed.tally import MoRecord, ReceiptDone, Reply, Report, Tally
+from smppcore.testbed.triggers import Plan, matches
+from smppcore.testbed.wire import Wire, WireFaults
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
     from smppcore.testbed.centre import Submission
+    from smppcore.testbed.faults import Event as FaultEvent
 
 Happening = MoRecord | Reply | ReceiptDone
 """What observers are told: a text was acknowledged, a reply is whole, a receipt was acknowledged."""
@@ -63,7 +82,7 @@ class Simulator:
 
     Args:
         config: How it behaves.
-        rng: Draws outcomes, delays and uuids.
+        rng: Draws outcomes, delays, uuids and what faults strike.
         wall: Seconds since the epoch, for the dates in receipts.
     """
 
@@ -72,19 +91,35 @@ class Simulator:
         self.tally = Tally()
         self.observers: list[Observer] = []
         """Called with each Happening, in order; they must not block."""
-        self._centre = Centre(config, self.tally, rng, wall, later=self._later, post=self._post, replied=self._replied)
-        self._passwords = {account.system_id.encode(): account.password.encode() for account in config.accounts}
-        self._mailboxes = {system_id: Mailbox() for system_id in self._passwords}
+        self.admission = Admission(config)
+        self.judge = Judge(self._limits, config.session) if config.judged else None
+        """Notes what each ESME does wrong; None if nobody does."""
+        self._rng = rng
+        self._plan = Plan(config.faults, rng)
+        self._bind_refusals = self._plan.picking(RefuseBind)
+        self._refusals = self._plan.picking(Error)
+        self._receipt_firsts = self._plan.picking(ReceiptFirst)
+        self._cuts = self._plan.picking(Cut)
+        self._unbindings = self._plan.picking(Unbinding)
+        self._losses = self._plan.picking(Lose)
+        self._delays = self._plan.picking(Late)
+        self._doubles = self._plan.picking(Duplicate)
+        self._upstream = bool(self._losses or self._delays or self._doubles)
+        self._wire_faults = WireFaults(self._plan)
+        self._agenda = Agenda(self._look_settled)
+        self._centre = Centre(
+            config, self.tally, rng, wall, later=self._agenda.later, post=self._post, replied=self._replied
+        )
+        self._mailboxes = {system_id: Mailbox() for system_id in self.admission.accounts}
         self._server = SmscServer(SmscConfig(session=config.session), self._authenticate, self)
         self._subscribers: dict[tuple[str, str], list[Subscriber]] = {}
         self._references = itertools.count(1)
-        self._connections: dict[trio.CancelScope, trio.abc.Stream] = {}
+        self._connections: dict[trio.CancelScope, Wire] = {}
         self._listening = trio.CancelScope()
         self._serving = trio.CancelScope()
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        self._agenda_order = itertools.count()
-        self._agenda_changed = trio.Event()
-        self._bound = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self._down_for = 0.0
+        self._connected = trio.Event()
         self._receiving = trio.Event()
         self._quiet = trio.Event()
         self._started = 0.0
@@ -108,7 +143,12 @@ class Simulator:
         pdus = messages.mo_parts(mo, next(self._references))
         record = MoRecord(self.tally.figures.mo_unique + 1, mo, len(pdus), trio.current_time())
         self.tally.injected(record)
-        mailbox.put([Delivery(pdu, record) for pdu in pdus])
+        deliveries = [Delivery(pdu, record) for pdu in pdus]
+        if self._upstream:
+            for delivery in deliveries:
+                self._put_faultily(system_id, delivery, "mo")
+        else:
+            mailbox.put(deliveries)
         self._wake(system_id)
         return record
 
@@ -137,36 +177,41 @@ class Simulator:
             for token in range(number, min(due, traffic.count or due)):
                 source = str(traffic.first_subscriber + token % traffic.subscribers)
                 text = traffic.text.replace("{n}", f"{token:07d}").replace("{from}", source)
-                self.inject(Mo(source, traffic.destination, text, traffic.account))
+                self.inject(Mo(source, traffic.service, text, traffic.account))
                 number = token + 1
             if number == traffic.count:
                 return
             await trio.sleep(_TICK_SECONDS)
 
-    def cut(self) -> bool:
-        """Cut all connections, as the faults say, and refuse new ones for `down_for`.
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
+        """Do something in so many seconds; `settled` waits for it."""
+        self._agenda.later(seconds, action)
 
-        Returns:
-            Whether it is done: False once it has been done `drop_count` times.
-        """
-        faults, figures = self.config.faults, self.tally.figures
-        if faults.drop_count and figures.drops >= faults.drop_count:
-            return False
-        figures.drops += 1
-        if faults.drop_mode == "rst":
-            for stream in self._connections.values():
-                if isinstance(stream, trio.SocketStream):
-                    # close() with a linger of 0 s resets the connection and throws away what is queued
-                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if faults.down_for:
+    def cut(self, cut: Cut) -> None:
+        """Cut all connections, or those of the account that the fault names."""
+        self.tally.figures.drops += 1
+        if cut.down_for:
+            self._down_for = cut.down_for
             self._listening.cancel()
-        for scope in self._connections:
-            scope.cancel()
-        return True
+        for scope, wire in self._connections.items():
+            if not cut.account or wire.system_id == cut.account.encode():
+                if cut.mode == "rst":
+                    wire.prepare_reset()
+                if wire.witness is not None:
+                    wire.witness.forgive()
+                scope.cancel()
+
+    def unbind(self, account: str = "") -> None:
+        """Unbind all sessions, or those of one account."""
+        for system_id, links in self.links.items():
+            if not account or system_id == account.encode():
+                for link in links:
+                    link.start_unbind()
 
     def report(self) -> Report:
         """Return what was seen since `serve` began."""
-        return self.tally.report(trio.current_time() - self._started)
+        now = trio.current_time()
+        return self.tally.report(now - self._started, self.judge.report(now) if self.judge else [])
 
     # -- serving -----------------------------------------------------------------------------------------------------
 
@@ -188,14 +233,18 @@ class Simulator:
         self._started = trio.current_time()
         with self._serving:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._keep_agenda)
-                if self.config.faults.drop_after:
-                    nursery.start_soon(self._ask_for_cuts)
+                self._nursery = nursery
+                nursery.start_soon(self._agenda.run)
+                for cut in self.config.faults:
+                    if isinstance(cut, Cut) and cut.timed:
+                        nursery.start_soon(self._repeat, cut, partial(self.cut, cut))
+                    elif isinstance(cut, Unbinding) and cut.timed:
+                        nursery.start_soon(self._repeat, cut, partial(self.unbind, cut.account))
                 task_status.started(port)
                 while True:
                     with trio.CancelScope() as self._listening:
                         await trio.serve_listeners(self._accept, listeners)
-                    await trio.sleep(self.config.faults.down_for)
+                    await trio.sleep(self._down_for)
                     listeners = await trio.open_tcp_listeners(port, host=host)
 
     async def stop(self) -> None:
@@ -203,49 +252,74 @@ class Simulator:
         await self._server.stop()
         self._serving.cancel()
 
-    async def serve_stream(self, stream: trio.abc.Stream, peer: str = "") -> None:
+    async def serve_stream(self, stream: trio.abc.HalfCloseableStream, peer: str = "") -> None:
         """Drive one connection until it ends; for connections that `serve` has not accepted while it runs."""
+        await self._drive(stream, peer, None)
+
+    async def dial_outbind(self, host: str, port: int, outbind: Outbind) -> None:
+        """Connect to an ESME, ask it to bind, and serve the connection (SMPP v3.4 §2.2.1, §4.1.7).
+
+        Raises:
+            OSError: There was no connection.
+        """
+        tcp = await trio.open_tcp_stream(host, port)
+        await self._drive(tcp, prepare_socket(tcp), outbind)
+
+    async def _drive(self, stream: trio.abc.HalfCloseableStream, peer: str, outbind: Outbind | None) -> None:
+        if not self._connected.is_set():
+            self._plan.started = trio.current_time()
+            self._connected.set()
+        witness = None if self.judge is None else self.judge.connected(peer, trio.current_time())
         with trio.CancelScope() as scope:
-            self._connections[scope] = stream
             try:
-                await self._server.serve_stream(stream, peer)
+                async with trio.open_nursery() as nursery:
+                    wire = Wire(stream, self._wire_faults, nursery, self._keep, witness)
+                    self._connections[scope] = wire
+                    await self._server.serve_stream(wire, peer, outbind)
+                    nursery.cancel_scope.cancel()
             finally:
                 del self._connections[scope]
+                if witness is not None:
+                    witness.closed(trio.current_time())
+
+    def _keep(self, stream: trio.abc.AsyncResource, seconds: float) -> None:
+        """Leave a stream open that nobody uses any more, for a while."""
+
+        async def hold() -> None:
+            try:
+                await trio.sleep(seconds)
+            finally:
+                await trio.aclose_forcefully(stream)
+
+        assert self._nursery is not None  # noqa: S101 - connections are made by `serve`
+        self._nursery.start_soon(hold)
 
     async def _accept(self, tcp: trio.SocketStream) -> None:
         await self.serve_stream(tcp, prepare_socket(tcp))
 
-    async def _ask_for_cuts(self) -> None:
-        await self._bound.wait()
-        while True:
-            await trio.sleep(self.config.faults.drop_after)
-            self.cut()
+    async def _repeat(self, event: FaultEvent, happen: Callable[[], None]) -> None:
+        """Let something happen at its times."""
+        await self._connected.wait()
+        await trio.sleep_until(self._plan.started + event.at)
+        for number in itertools.count(1):
+            happen()
+            if not event.again or number == event.times:
+                return
+            await trio.sleep(event.again)
 
-    def _authenticate(self, bind: BindRequest, _peer: str) -> int:
-        status = self.config.faults.bind_status
-        password = self._passwords.get(bind.system_id)
-        if status == c.ESME_ROK and password is None:
-            status = c.ESME_RINVSYSID
-        elif status == c.ESME_ROK and password != bind.password:
-            status = c.ESME_RINVPASWD
+    def _authenticate(self, bind: BindRequest, peer: str) -> int:
+        now = trio.current_time()
+        refusals = (one.fault.status for one in self._bind_refusals if one.strikes(bind.system_id, now))
+        status = next(refusals, c.ESME_ROK)
+        status = status or self.admission.judge_bind(bind, peer, len(self.links.get(bind.system_id, ())))
         self.tally.figures.binds_refused += status != c.ESME_ROK
         return status
 
-    # -- the agenda: what is due later -------------------------------------------------------------------------------
+    def _limits(self, system_id: bytes) -> Limits:
+        account = self.admission.accounts.get(system_id)
+        return Limits(account.rate, account.window) if account else Limits()
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._agenda, (trio.current_time() + seconds, next(self._agenda_order), action))
-        self._agenda_changed.set()
-
-    async def _keep_agenda(self) -> None:
-        while True:
-            self._agenda_changed = trio.Event()
-            now = trio.current_time()
-            while self._agenda and self._agenda[0][0] <= now:
-                heapq.heappop(self._agenda)[2]()
-            self._look_settled()
-            with trio.move_on_at(self._agenda[0][0] if self._agenda else math.inf):
-                await self._agenda_changed.wait()
+    # -- settled -----------------------------------------------------------------------------------------------------
 
     def _is_settled(self) -> bool:
         return not self._agenda and not any(map(len, self._mailboxes.values()))
@@ -259,7 +333,9 @@ class Simulator:
     def on_bound(self, link: Link) -> None:
         """A session has been bound."""
         self.tally.figures.binds += 1
-        self._bound.set()
+        wire = link.stream
+        assert isinstance(wire, Wire)  # noqa: S101 - `_drive` made it
+        wire.system_id = link.session.system_id
         if link.can_send:
             self._receiving.set()
             link.wake()
@@ -275,7 +351,9 @@ class Simulator:
         for pdu in pdus:
             delivery = pdu.context
             assert isinstance(delivery, Delivery)  # noqa: S101 - put there by the mailbox
-            if isinstance(delivery.subject, MoRecord):
+            if delivery.extra:
+                figures.extras += 1
+            elif isinstance(delivery.subject, MoRecord):
                 figures.mo_sent += 1
                 figures.mo_resent += delivery.attempts > 1
             else:
@@ -289,43 +367,90 @@ class Simulator:
         if outcomes:
             self._settle(link.session.system_id, outcomes)
         responses: list[Pdu] = []
-        held: list[Pdu] = []
         now = trio.current_time()
+        unanswered = link.session.unanswered - sum(isinstance(event, Pdu) for event in events)
         for event in events:
             if isinstance(event, SubmitSM | DataSM | SubmitMulti):
-                response = self._submit(link, event, now)
-                if response is not None:
-                    first = self.config.receipts.before_response and response.command_status == c.ESME_ROK
-                    (held if first else responses).append(response)
+                unanswered += 1
+                response, delay = self._submit(link, event, unanswered, now)
+                if response is None:
+                    continue
+                if delay:
+                    self._agenda.later(delay, partial(link.respond, (response,)))
+                else:
+                    responses.append(response)
             elif isinstance(event, Pdu) and response_class(event.command_id) is not None:
                 responses.append(self._centre.answer(link.session.system_id, event))
-        delay = self.config.faults.response_delay
-        self._respond(link, responses, delay)
-        receipts = self.config.receipts
-        self._respond(link, held, max(delay, receipts.delay + receipts.spread + receipts.lead))
+        if responses:
+            link.respond(responses)
 
-    def _submit(self, link: Link, pdu: Submission, now: float) -> Pdu | None:
-        """Return the response; None if it shall never leave."""
-        response = self._centre.submit(link.session.system_id, pdu, now)
-        every = self.config.faults.drop_after_submits
-        return None if every and self.tally.figures.submits % every == 0 and self.cut() else response
+    def _submit(self, link: Link, pdu: Submission, unanswered: int, now: float) -> tuple[Pdu | None, float]:
+        """Return the response, None if it shall never leave, and in how many seconds it leaves."""
+        system_id = link.session.system_id
+        status = c.ESME_ROK
+        if self.admission.limited:
+            status = self.admission.judge_submission(system_id, unanswered, now)
+        if self._refusals:
+            status = self._fault_status(system_id, pdu, now) or status
+        response, receipt = self._centre.submit(system_id, pdu, status, now)
+        delay = draw(self.config.response, self._rng)
+        for first in self._receipt_firsts:
+            if response.command_status == c.ESME_ROK and first.strikes(system_id, now):
+                delay = max(delay, receipt + first.fault.lead)
+        for unbinding in self._unbindings:
+            if not unbinding.fault.timed and unbinding.strikes(system_id, now):
+                self.unbind(unbinding.fault.account)
+        for cut in self._cuts:
+            if not cut.fault.timed and cut.strikes(system_id, now):
+                self.cut(cut.fault)
+                return None, 0.0
+        return response, delay
+
+    def _fault_status(self, system_id: bytes, pdu: Submission, now: float) -> int:
+        """The status with which the faults refuse a submission."""
+        destinations = [b""] if isinstance(pdu, SubmitMulti) else [pdu.destination_addr]
+        # Each counts every submission, whatever the others make of it; the first that strikes gives the status
+        refusals = [
+            one.fault.status
+            for one in self._refusals
+            if any(matches(one.fault.to, number) for number in destinations) and one.strikes(system_id, now)
+        ]
+        return refusals[0] if refusals else c.ESME_ROK
 
     def _post(self, account: bytes, delivery: Delivery) -> None:
-        self._mailboxes[account].put([delivery])
+        if self._upstream:
+            self._put_faultily(account, delivery, "receipt")
+        else:
+            self._mailboxes[account].put([delivery])
         self._wake(account)
+
+    def _put_faultily(self, account: bytes, delivery: Delivery, name: PduName) -> None:
+        """Put a text or a receipt into its mailbox, unless it is lost, and twice if it is doubled, when it is time."""
+        now = trio.current_time()
+        if struck(self._losses, name, account, now):
+            self.tally.figures.receipts_lost += name == "receipt" and not delivery.extra
+            return
+        late = struck(self._delays, name, account, now)
+        delay = draw(late.fault.delay, late.rng) if late else 0.0
+        self._put_later(account, delivery, delay)
+        if double := struck(self._doubles, name, account, now):
+            extra = replace(delivery, pdu=copy.copy(delivery.pdu), extra=True)
+            self._put_later(account, extra, delay + draw(double.fault.delay, double.rng))
+
+    def _put_later(self, account: bytes, delivery: Delivery, delay: float) -> None:
+        def put() -> None:
+            self._mailboxes[account].put([delivery])
+            self._wake(account)
+
+        if delay:
+            self._agenda.later(delay, put)
+        else:
+            put()
 
     def _replied(self, reply: Reply) -> None:
         for subscriber in self._subscribers.get((reply.destination, reply.source), ()):
             subscriber.deliver(reply)
         self._tell(reply)
-
-    def _respond(self, link: Link, responses: list[Pdu], delay: float) -> None:
-        if not responses:
-            return
-        if delay:
-            self._later(delay, lambda: link.respond(responses))
-        else:
-            link.respond(responses)
 
     def _settle(self, system_id: bytes, outcomes: Sequence[Outcome]) -> None:
         mailbox = self._mailboxes[system_id]
@@ -335,6 +460,8 @@ class Simulator:
             tally.count(figures.ack_status, c.status_name(status))
         for delivery in settled.acked:
             tally.ack_latency.add(now - delivery.first_sent)
+            if delivery.extra:
+                continue
             if not isinstance(delivery.subject, MoRecord):
                 figures.receipts_acked += 1
                 self._tell(delivery.subject)
@@ -343,10 +470,10 @@ class Simulator:
         for delivery, _ in settled.refused:
             if isinstance(delivery.subject, MoRecord):
                 tally.refused(delivery.subject)
-            else:
+            elif not delivery.extra:
                 figures.receipts_refused += 1
         if settled.again:
-            self._later(self.config.redelivery_delay, lambda: self._deliver_again(system_id, settled.again))
+            self._agenda.later(self.config.redelivery_delay, lambda: self._deliver_again(system_id, settled.again))
         self._look_settled()
 
     def _deliver_again(self, system_id: bytes, deliveries: Sequence[Delivery]) -> None:

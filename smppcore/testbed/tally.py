@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from smppcore import constants as c
@@ -21,6 +21,7 @@ from smppcore.text import Alphabet, decode_text
 if TYPE_CHECKING:
     from smppcore.pdu import DataSM, SubmitSM
     from smppcore.testbed.config import Mo
+    from smppcore.testbed.judge import Verdict
 
 _MOST_OPEN = 100
 _MOST_UNJOINED = 10_000
@@ -109,6 +110,10 @@ class Figures:
     receipts_sent: int = 0
     receipts_acked: int = 0
     receipts_refused: int = 0
+    receipts_lost: int = 0
+    """Receipts that a fault has kept from the ESME."""
+    extras: int = 0
+    """deliver_sm and data_sm beyond those: intermediate notifications and doubles."""
     receipts: dict[str, int] = field(default_factory=dict)
     """Receipts made, by state."""
 
@@ -129,12 +134,13 @@ class Report:
     """From the first attempt to the acknowledgement of a deliver_sm."""
     reply_ms: dict[str, float]
     """From the injection of a text to its whole reply."""
+    verdicts: list[Verdict]
+    """What each ESME did wrong."""
 
     def to_dict(self) -> dict[str, object]:
-        """Return everything in one flat table."""
-        table = asdict(self)
-        figures: dict[str, object] = table.pop("figures")
-        return {**figures, **table}
+        """Return everything in one table, with a list of the ESMEs."""
+        table = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("figures", "verdicts")}
+        return {**asdict(self.figures), **table, "esmes": [verdict.to_dict() for verdict in self.verdicts]}
 
     def to_json(self) -> str:
         """Return one JSON object."""
@@ -243,7 +249,7 @@ class Tally:
         self._last_reply[key] = reply.text
         return reply
 
-    def report(self, seconds: float) -> Report:
+    def report(self, seconds: float, verdicts: list[Verdict]) -> Report:
         """Return the figures after so many seconds."""
         figures = self.figures
         return Report(
@@ -251,7 +257,8 @@ class Tally:
             round(seconds, 3),
             figures.mo_unique - figures.mo_acked - figures.mo_refused,
             max(0, figures.mo_acked - figures.replied),
-            figures.receipts_made - figures.receipts_acked - figures.receipts_refused,
+            figures.receipts_made - figures.receipts_acked - figures.receipts_refused - figures.receipts_lost,
             self.ack_latency.report(),
             self.reply_latency.report(),
+            verdicts,
         )

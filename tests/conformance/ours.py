@@ -11,8 +11,9 @@ import trio
 import trio.testing
 
 from smppcore import constants as c
-from smppcore.testbed.config import Faults, Mo, Receipts, SimulatorConfig
+from smppcore.testbed.config import Mo, Receipts, SimulatorConfig
 from smppcore.testbed.conformance.case import Smsc
+from smppcore.testbed.faults import Error
 from smppcore.testbed.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -27,14 +28,12 @@ SETTINGS: Mapping[str, SimulatorConfig] = {
     "inactivity timer": replace(_USUAL, session=replace(_USUAL.session, inactivity_timeout=20.0)),
     "enquire_link": replace(_USUAL, session=replace(_USUAL.session, enquire_link_interval=5.0)),
     **{
-        c.status_name(status): SimulatorConfig(faults=Faults(error_every=1, error_status=status))
+        c.status_name(status): SimulatorConfig(faults=(Error(status=status),))
         for status in (c.ESME_RTHROTTLED, c.ESME_RMSGQFUL, c.ESME_RSYSERR)
     },
     "hex ids": SimulatorConfig(message_id="hex", first_message_id=0xABCDEF, receipts=Receipts(delay=3600.0)),
     "slow receipts": SimulatorConfig(receipts=Receipts(delay=3600.0)),
-    "small windows": replace(
-        _USUAL, session=replace(_USUAL.session, window=3, receive_window=5), faults=Faults(response_delay=1.0)
-    ),
+    "small windows": replace(_USUAL, session=replace(_USUAL.session, window=3, receive_window=5), response=1.0),
 }
 
 

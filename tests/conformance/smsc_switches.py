@@ -139,8 +139,10 @@ ANY_HEADER = validated("_check_text", "if not text or text[0] >= len(text):", "i
 COMES_AGAIN = swap(MAILBOX + "TEMPORARY", frozenset((0, 0x4FF, c.ESME_RX_P_APPN, c.ESME_RX_R_APPN)))
 NEVER_COMES_AGAIN = swap(MAILBOX + "TEMPORARY", frozenset())
 CODINGS = VALIDATION + "_DATA_CODINGS"
+ADMISSION = "smppcore.testbed.admission:Admission.judge_bind"
+RECEIPT = "smppcore.testbed.dialects:write"
 BINDS_FAIL_ALIKE = edit(
-    "smppcore.testbed.simulator:Simulator._authenticate",
+    ADMISSION,
     ("c.ESME_RINVSYSID", "c.ESME_RBINDFAIL"),
     ("c.ESME_RINVPASWD", "c.ESME_RBINDFAIL"),
 )
@@ -200,12 +202,8 @@ SWITCHES: Mapping[str, Switch] = {
     "23-deliver-sm-from-an-esme": NACK_FOR_STATE,
     "24-second-bind": NACK_FOR_STATE,
     "24-second-bind-of-another-type": NACK_FOR_STATE,
-    "26-wrong-system-id": edit(
-        "smppcore.testbed.simulator:Simulator._authenticate", ("c.ESME_RINVSYSID", "c.ESME_RINVPASWD")
-    ),
-    "26-wrong-password": edit(
-        "smppcore.testbed.simulator:Simulator._authenticate", ("status = c.ESME_RINVPASWD", "pass")
-    ),
+    "26-wrong-system-id": edit(ADMISSION, ("c.ESME_RINVSYSID", "c.ESME_RINVPASWD")),
+    "26-wrong-password": edit(ADMISSION, ("if account.password.encode() != bind.password:", "if False:")),
     "27-system-id-of-16-characters": all_of(sized(BindTransceiver, "system_id", 99), BINDS_FAIL_ALIKE),
     "27-password-of-9-characters": all_of(sized(BindTransceiver, "password", 99), BINDS_FAIL_ALIKE),
     "27-system-type-of-13-characters": sized(BindTransceiver, "system_type", 99),
@@ -313,7 +311,8 @@ SWITCHES: Mapping[str, Switch] = {
     "58-absolute-and-relative-times": validated("is_time", 'return value[12:15] == b"000"', "return False"),
     **{
         f"59-{c.status_name(status).lower().replace('_', '-')}-by-configuration": edit(
-            CENTRE + "_judge", ("return faults.error_status", "return c.ESME_ROK")
+            "smppcore.testbed.simulator:Simulator._fault_status",
+            ("refusals[0] if refusals else c.ESME_ROK", "c.ESME_ROK"),
         )
         for status in (c.ESME_RTHROTTLED, c.ESME_RMSGQFUL, c.ESME_RSYSERR)
     },
@@ -369,7 +368,7 @@ SWITCHES: Mapping[str, Switch] = {
     "79-submit-multi": bare(c.SUBMIT_MULTI_RESP),
     "79-submit-multi-to-nobody": edit("smppcore.multi:read_destinations", ("if not count:", "if False:")),
     "79-dest-flag-3": edit("smppcore.multi:read_destinations", ("ESME_RINVDESTFLAG", "ESME_RINVNUMDESTS")),
-    "79-distribution-list": edit(CENTRE + "_judge", ("return c.ESME_RCNTSUBDL", "return c.ESME_ROK")),
+    "79-distribution-list": edit(CENTRE + "submit", ("status = c.ESME_RCNTSUBDL", "pass")),
     "79-255-destinations": validated("_check_destination", "if len(pdu.dest_address) > 254 and", "if False and"),
     "79-255-destinations-by-v5-0": validated("_check_destination", "254 and version < c.VERSION_50:", "254:"),
     "79-submit-multi-that-shall-replace": OFFERS_ALL,
@@ -388,20 +387,17 @@ SWITCHES: Mapping[str, Switch] = {
     "80-submit-sm-that-would-replace-and-finds-none": edit(
         OFFER, ("if pdu.sm_default_msg_id:", "if pdu.replace_if_present_flag:")
     ),
-    "81-type-of-a-receipt": edit("smppcore.testbed.messages:receipt", ("esm_class=c.ESM_TYPE_RECEIPT", "esm_class=0")),
+    "81-type-of-a-receipt": edit(RECEIPT, ("esm_class=esm_class", "esm_class=0")),
     "83-addresses-of-a-receipt": edit(
-        "smppcore.testbed.messages:receipt",
-        (
-            "(dest_ton, dest_npi, dest), (source_ton, source_npi, source) = addresses",
-            "(source_ton, source_npi, source), (dest_ton, dest_npi, dest) = addresses",
-        ),
+        RECEIPT, ("= facts.destination, facts.source", "= facts.source, facts.destination")
     ),
     "83-registered-delivery-of-a-receipt": edit(
-        "smppcore.testbed.messages:receipt",
-        ("esm_class=c.ESM_TYPE_RECEIPT,", "esm_class=c.ESM_TYPE_RECEIPT, registered_delivery=1,"),
+        RECEIPT, ("short_message=body,", "short_message=body, registered_delivery=1,")
     ),
     "84-tlvs-of-a-receipt": edit("smppcore.receipt:receipt_tlvs", ('+ b"\\0"', "")),
-    "85-text-of-a-receipt": edit("smppcore.receipt:format_receipt", ('f"id:', 'f"ID=')),
+    "85-text-of-a-receipt": edit(
+        "smppcore.testbed.dialects:_text", ("dialect.text.format(", "dialect.text.replace('id:', 'ID=').format(")
+    ),
     **{f"86-data-coding-0x{coding}": swap(CODINGS, frozenset(range(11))) for coding in ("c8", "d0", "f0", "f4")},
     "86-data-coding-0xe0": swap(CODINGS, frozenset(range(256))),
     "87-data-coding-0-1-3-and-8": swap(CODINGS, frozenset((0, 1, 3))),

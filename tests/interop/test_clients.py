@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from smppcore import constants as c
-from smppcore.testbed.config import Faults, Mo, Receipts, SimulatorConfig
+from smppcore.testbed.config import Mo, Receipts, SimulatorConfig
+from smppcore.testbed.faults import Throttle
 from smppcore.testbed.simulator import Simulator
 from smppcore.testbed.tally import ReceiptDone, Reply
 from tests.interop.programs import PATIENCE, Peer, peer, text_of, until, whole_texts
@@ -174,7 +175,7 @@ async def test_a_wrong_password_is_refused(script: str, dissect: Dissect, nurser
 async def test_a_refused_text_has_a_status_and_the_next_an_id(
     script: str, dissect: Dissect, nursery: trio.Nursery
 ) -> None:
-    server = await serve(nursery, replace(QUICK, faults=Faults(throttle_every=2)))
+    server = await serve(nursery, replace(QUICK, faults=(Throttle(every=2),)))
     async with peer(script, str(server.relay.port)) as client:
         await bind(client, "transceiver")
         statuses = []

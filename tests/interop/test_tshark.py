@@ -12,7 +12,8 @@ from bridge import demo
 from bridge.cli.conf import conf_dir
 from smppcore import constants as c
 from smppcore.pdu import DeliverSM, encode
-from smppcore.testbed.config import Account, Faults, Receipts, SimulatorConfig
+from smppcore.testbed.config import Account, Receipts, SimulatorConfig
+from smppcore.testbed.faults import Throttle
 from smppcore.testbed.simulator import Simulator
 from tests.interop.dissector import compare
 from tests.interop.programs import PATIENCE, STORY, TALE, bridge, free_port
@@ -34,7 +35,7 @@ async def test_the_dissector_agrees_on_a_conversation_of_everything(
         accounts=(Account("bridge", "secret"),),
         message_id="uuid",
         receipts=Receipts(outcomes={"delivered": 2, "undeliverable": 1, "expired": 1}, delay=0.5),
-        faults=Faults(throttle_every=4),
+        faults=(Throttle(every=4),),
     )
     simulator = Simulator(config, random.Random(1))
     relay = Relay(await nursery.start(simulator.serve, "127.0.0.1", 0))
