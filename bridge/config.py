@@ -330,6 +330,10 @@ class LinkConfig:
     """The carrier sends receipts as texts, with esm_class 0: what reads like a receipt is taken for one."""
     message_id: MessageIdConfig = MessageIdConfig()
     """How the carrier writes message ids."""
+    user_message_reference: bool = False
+    """Give each message a reference (§5.3.2.17); a carrier that repeats it in receipts so settles messages in doubt."""
+    opted_out_errors: tuple[str, ...] = ()
+    """`err` of receipts by which the carrier says that the customer has opted out there, as it writes them."""
     validity: Seconds = 0.0
     """validity_period of each message, as a relative time (§7.1.1); 0s = the carrier's own."""
     receipt_grace: Seconds = 86400.0

@@ -88,6 +88,11 @@ def divide_anew(mt: Mt, parts: int) -> None:
     mt.fixed = b""
 
 
+def message_reference(number: int, part: int) -> int:
+    """Return the user_message_reference of one part of a message (SMPP v3.4 §5.3.2.17, two octets)."""
+    return (number + part) & 0xFFFF
+
+
 def name_part(mt: Mt, part: int, message_id: str) -> None:
     """Note what the SMSC called one part that it accepted."""
     if mt.parts == 1:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from bridge.delivery import message_reference
+from smppcore.constants import TAG_USER_MESSAGE_REFERENCE
 from smppcore.pdu import SubmitSM
 from smppcore.text import user_data
 
@@ -51,6 +53,7 @@ class Outbound:
         self._service_type = config.service_type.encode()
         self._registered_delivery = int(config.registered_delivery)
         self._validity = relative_validity(config.validity)
+        self._reference = config.user_message_reference
 
     def __len__(self) -> int:
         """Return how many messages wait to be taken."""
@@ -86,6 +89,8 @@ class Outbound:
         if encoded.framing is not None:
             # The reference follows from the id, so a part that is sent again still joins with the others.
             esm_class, body, tlvs = user_data(encoded, part, mt.id)
+        if self._reference:
+            tlvs = (*tlvs, (TAG_USER_MESSAGE_REFERENCE, message_reference(mt.id, part).to_bytes(2)))
         return SubmitSM(
             self._service_type,
             source_ton,

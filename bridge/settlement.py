@@ -26,6 +26,7 @@ from bridge.delivery import (
     part_in_doubt,
     part_refused,
     retry_delay,
+    unaccepted_parts,
 )
 from bridge.desk import Stage
 from bridge.records import FINAL_STATES
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from smppcore.receipt import Receipt
     from smppcore.session import Outcome
 
+MOST_PARTS = 4
+"""Parts of a message that a reference is looked up for; longer ones in doubt wait for their submit_sm_resp."""
+LAPS = 4
+"""How many messages with the same reference are looked at, the last ones first: a quarter of a million messages."""
 _OPEN_STATES = (constants.STATE_SCHEDULED, constants.STATE_ENROUTE, constants.STATE_UNKNOWN)
 _NO_RESPONSE = "no_response"
 _LINK_LOST = "link_lost"
@@ -213,17 +218,22 @@ class Settlement(Stage):
         message_id = response.message_id.decode("latin-1")
         self._name_part(queue, row, part, message_id)
         self.changes.log.append(("submit", row.id, part, 0, message_id))
-        if row.claim == 0.0 and row.state == "sent":
-            name_part(row, part, message_id)
-            if None not in row.message_ids:
-                row.in_doubt = False
-                accept(row, self.now)
-                self.changes.unqueued.append(row)
-                self.outbox.settle(row, self.now)
-                if judge(row, self.now, accepted_is_final=queue.config.accepted_is_final):
-                    self._count_final(row)
+        self._taken_after_all(queue, row, part, message_id)
         self._apply_early(row)
         self.changes.mts[row.id] = row
+
+    def _taken_after_all(self, queue: LinkQueue, row: Mt, part: int, message_id: str) -> None:
+        """The SMSC has a part that was given up on; what it says of one that is on its way again, is known then."""
+        if row.claim or row.state not in {"sent", "unknown"}:
+            return
+        name_part(row, part, message_id)
+        if None not in row.message_ids:
+            row.in_doubt = False
+            accept(row, self.now)
+            self.changes.unqueued.append(row)
+            self.outbox.settle(row, self.now)
+            if judge(row, self.now, accepted_is_final=queue.config.accepted_is_final):
+                self._count_final(row)
 
     def withdrawn(self, flight: Flight, *, suppressed: bool) -> None:
         """A claim, or the rest of one, that no session was given."""
@@ -279,6 +289,10 @@ class Settlement(Stage):
             self.desk.count(link, "receipt")
             if receipt.conflict:
                 self._conflict(link)
+            if place is None and receipt.reference is not None and key[1]:
+                row = self._by_reference(queue, key, receipt, receipt.reference, pdu)
+                if row is not None:
+                    loaded[row.id], place = row, self.changes.ids[-1][1:]
             if place is None:
                 self._park(link, key, receipt, pdu)
                 continue
@@ -294,6 +308,8 @@ class Settlement(Stage):
         if not apply_receipt(mt, part, state, error, self.now, accepted_is_final=queue.config.accepted_is_final):
             return False
         if mt.done:
+            if mt.state != "delivered" and error in queue.config.opted_out_errors:
+                self.opted_out.append(mt)
             self._count_final(mt)
             if before == "unknown":
                 self.desk.count(mt.link, "mt.unknown", -1)
@@ -301,6 +317,39 @@ class Settlement(Stage):
                 self.changes.unqueued.append(mt)
                 self.outbox.settle(mt, self.now)
         return True
+
+    def _by_reference(self, queue: LinkQueue, key: IdKey, receipt: Receipt, reference: int, pdu: Pdu) -> Mt | None:
+        """Find a message in doubt whose message_id never reached us by the reference that its receipt repeats.
+
+        Two octets repeat themselves, so only the last messages that may have this one are asked, and the receipt must
+        come from the customer of exactly one part in doubt.
+        """
+        links = self.state.group_links[key[0]]
+        customer: str = pdu.source_addr.decode("latin-1").lstrip("+0")  # type: ignore[attr-defined]
+        top = self.desk.first_id - 1
+        places: list[tuple[Mt, int]] = []
+        for part in range(MOST_PARTS):
+            newest = top - ((top - reference + part) & 0xFFFF)
+            numbers = [n for n in (newest - 0x10000 * lap for lap in range(LAPS)) if n > 0]
+            for number, stored in zip(numbers, self.store.mts(numbers), strict=True):
+                row = None if stored is None else self.row(number, stored)
+                if (
+                    row is not None
+                    and row.in_doubt
+                    and row.done == 0.0
+                    and row.link in links
+                    and row.contact.lstrip("+0") == customer
+                    and part in unaccepted_parts(row)
+                ):
+                    places.append((row, part))
+        if len(places) != 1:
+            return None
+        row, part = places[0]
+        self.changes.ids.append((key, row.id, part))
+        self._taken_after_all(queue, row, part, receipt.message_id)
+        self.changes.mts[row.id] = row
+        self.desk.count(queue.config.name, "receipt.by_reference")
+        return row
 
     def _conflict(self, link: str) -> None:
         """The TLVs of a receipt say something else than its text: the TLVs count."""

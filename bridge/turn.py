@@ -93,6 +93,8 @@ class TurnWork(Stage):
             self._decide_all()
         if self.reception.receipts:
             self.settlement.receipts(self.reception.receipts)
+            if self.settlement.opted_out:
+                self._opt_out()
         self.upkeep.run(busy=busy)
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
@@ -148,7 +150,7 @@ class TurnWork(Stage):
 
     def _opt_out(self) -> None:
         """Send nothing more to those whom the carrier keeps from us: it knows of an opt-out that we do not."""
-        told = self.settlement.opted_out
+        told, self.settlement.opted_out = self.settlement.opted_out, []
         contexts = self._know([(mt.contact, mt.brand) for mt in told])
         for mt in told:
             key = mt.contact, mt.brand

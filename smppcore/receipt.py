@@ -40,6 +40,7 @@ from smppcore.constants import (
     TAG_MESSAGE_STATE,
     TAG_NETWORK_ERROR_CODE,
     TAG_RECEIPTED_MESSAGE_ID,
+    TAG_USER_MESSAGE_REFERENCE,
     state_name,
 )
 
@@ -117,6 +118,8 @@ class Receipt:
     """An intermediate notification (esm_class 0x20): its state may not close anything."""
     conflict: bool = False
     """The TLVs and the text name different ids or states; what stands here is the TLVs'."""
+    reference: int | None = None
+    """user_message_reference (§5.3.2.17): what we called the message, which the SMSC repeats; None if it does not."""
 
     @property
     def raw_state(self) -> int | str:
@@ -186,6 +189,7 @@ def looks_like_receipt(pdu: DeliverSM | DataSM) -> Receipt | None:
 
 def _read(pdu: DeliverSM | DataSM, *, intermediate: bool) -> Receipt:
     message_id = error = reserved = ""
+    reference: int | None = None
     state = -1
     payload = b""
     for tag, value in pdu.tlvs:
@@ -202,6 +206,8 @@ def _read(pdu: DeliverSM | DataSM, *, intermediate: bool) -> Receipt:
             payload = payload or value
         elif tag == TAG_NETWORK_ERROR_CODE and not error and len(value) == 3:
             error = f"{value[0]}:{value[1] << 8 | value[2]}"
+        elif tag == TAG_USER_MESSAGE_REFERENCE and reference is None and len(value) == 2:
+            reference = value[0] << 8 | value[1]
 
     # v5.0 §4.7.26: short_message is superseded by message_payload. A data_sm has no short_message at all.
     body = payload or getattr(pdu, "short_message", b"")
@@ -227,6 +233,7 @@ def _read(pdu: DeliverSM | DataSM, *, intermediate: bool) -> Receipt:
         excerpt.rstrip("\0"),
         intermediate,
         conflict,
+        reference,
     )
 
 
