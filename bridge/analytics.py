@@ -18,27 +18,25 @@ HOUR = 3600
 
 
 class Counters:
-    """The totals of the current hour.
+    """The totals of one hour.
 
     Args:
-        totals: What the store holds of this hour.
+        hour: Since the epoch.
+        totals: What the store holds of it: not nothing, if the process was started anew, or the clock was set back.
     """
 
-    def __init__(self, totals: Mapping[CounterKey, int]) -> None:
+    def __init__(self, hour: int, totals: Mapping[CounterKey, int]) -> None:
+        self.hour = hour
         self._totals = dict(totals)
 
-    def totals(self, now: float, tally: Mapping[tuple[str, str], int]) -> dict[CounterKey, int]:
+    def totals(self, tally: Mapping[tuple[str, str], int]) -> dict[CounterKey, int]:
         """Return the new totals of what was counted; they hold once committed() is called."""
-        hour = int(now) // HOUR
-        known = self._totals
+        hour, known = self.hour, self._totals
         return {(hour, link, what): known.get((hour, link, what), 0) + n for (link, what), n in tally.items()}
 
     def committed(self, totals: Mapping[CounterKey, int]) -> None:
-        """Take over totals that are on the disk now; those of earlier hours are dropped from memory."""
+        """Take over totals that are on the disk now."""
         self._totals.update(totals)
-        newest = max((hour for hour, _, _ in totals), default=0)
-        if any(hour < newest - 1 for hour, _, _ in self._totals):
-            self._totals = {key: n for key, n in self._totals.items() if key[0] >= newest - 1}
 
 
 def sum_by_link(counters: Iterable[tuple[CounterKey, int]]) -> dict[str, dict[str, int]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from bridge.analytics import HOUR, Counters
 from bridge.state import State
 from bridge.store import StoreError
 from bridge.turn import TurnWork
@@ -53,7 +52,6 @@ class Engine(State):
             StoreError: The store cannot be read or written.
         """
         with self.store.turn() as turn:
-            self.counters = Counters(turn.counters(int(now) // HOUR))
             self.recall(turn)
             for group, links in self.group_links.items():
                 timeout = max(self.outbox.links[name].config.response_timeout for name in links)

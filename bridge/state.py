@@ -82,7 +82,7 @@ class State:
             g: Redelivery(max(link.redelivery_window for link in links if link.group == g)) for g in groups
         }
         self.assemblies: dict[AssemblyKey, Assembly] = {}
-        self.counters = Counters({})
+        self.counters = Counters(-1, {})
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""
         self.calendar = Calendar()

@@ -16,6 +16,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from bridge.analytics import HOUR, Counters
 from bridge.delivery import finish
 from bridge.desk import Desk, Stage
 from bridge.dispatch import may_send
@@ -298,7 +299,10 @@ class TurnWork(Stage):
             submits[flight.mt.link] += flight.claimed
         for link, n in submits.items():
             self.desk.count(link, "submit", n)
-        changes.counters = state.counters.totals(self.now, self.effects.tally)
+        hour = int(self.now) // HOUR
+        if state.counters.hour != hour:
+            state.counters = Counters(hour, self.store.counters(hour))
+        changes.counters = state.counters.totals(self.effects.tally)
         changes.position = Position(
             self.desk.next_id,
             state.position.commit + 1,

@@ -249,6 +249,20 @@ def test_a_clock_set_back_within_the_wait_only_makes_it_longer() -> None:
     assert states(bridge) == ["unknown"]
 
 
+@pytest.mark.parametrize("back", [600.0, HOUR, DAY])
+def test_a_clock_set_back_spoils_no_count(back: float) -> None:
+    bridge = Bridge()
+    accept_replies(bridge, "a", "b")
+    bridge.now += back
+    accept_replies(bridge, "c")
+    bridge.now = START
+    bridge.begin()
+    accept_replies(bridge, "d")
+    bridge.now += back
+    accept_replies(bridge, "e")
+    assert bridge.count("mt") == bridge.count("mo.replied") == 5
+
+
 # -- what it costs
 
 
