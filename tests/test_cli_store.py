@@ -110,6 +110,7 @@ def test_a_running_service_is_not_checked(file: Path) -> None:
         ("conversation", b"acme\x0015550001234"),
         ("ids", b"a\x000A1"),
         ("parked", b"a\0nobody's"),
+        ("unmatched", key(4) + bytes(4)),
         ("link", b"a"),
         ("log", key(4)),
     ],
@@ -216,6 +217,20 @@ def test_a_long_text_without_its_parts_is_found_and_parts_without_it(file: Path)
     assert "assembly: message 13 is not there, or does not wait for parts" in problems(file)
     change_mo(file, 12, lambda row: setattr(row, "outcome", "pending"))
     assert "mo 12: waits for parts, but those that came are not there" in problems(file)
+
+
+def test_a_time_to_look_at_no_message_is_found(file: Path) -> None:
+    put(file, "due", key(1000) + key(1), b"")
+    put(file, "due", b"odd", b"")
+    assert problems(file) == [
+        "due 00000000000003e80000000000000001: names a message that is not there",
+        "due 6f6464: names a message that is not there",
+    ]
+
+
+def test_messages_that_became_unknown_are_counted(file: Path) -> None:
+    change_mt(file, 2, lambda row: setattr(row, "state", "unknown"))
+    assert "counter a mt.unknown: says 0, there are 1" in problems(file)
 
 
 def test_counters_that_say_something_else_are_found(file: Path) -> None:

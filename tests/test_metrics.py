@@ -23,10 +23,10 @@ def test_what_turns_count_adds_up() -> None:
 def test_a_total_never_goes_down() -> None:
     metrics = Metrics()
     metrics.count({("a", "mo.pending"): 1})
-    metrics.count({("a", "mo.pending"): -1, ("a", "mo.replied"): 1})
+    metrics.count({("a", "mo.pending"): -1, ("a", "mo.replied"): 1, ("a", "mt.unknown"): -1})
     shown = lines(metrics)
     assert 'smppbridge_mo_total{link="a",outcome="replied"} 1.0' in shown
-    assert not any("pending" in line for line in shown)
+    assert not any("pending" in line or "unknown" in line for line in shown)
 
 
 def test_a_turn_is_a_latency() -> None:

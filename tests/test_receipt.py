@@ -22,7 +22,7 @@ from tests.receipts import MADE_UP, SEEN, build
 
 SHAPES = SEEN + MADE_UP
 NOTHING = Receipt("", 7, "", final=False, error="", submit_date="", done_date="", text="")
-TAG_RECEIPTED_MESSAGE_ID, TAG_MESSAGE_STATE = 0x001E, 0x0427
+TAG_RECEIPTED_MESSAGE_ID, TAG_MESSAGE_STATE, TAG_MESSAGE_PAYLOAD = 0x001E, 0x0427, 0x0424
 SUBMITTED = 1732353000.0  # 2024-11-23 09:10:00 UTC
 
 
@@ -204,6 +204,37 @@ def test_reading_never_raises(esm_class: int, data_coding: int, body: bytes, tlv
             assert receipt.raw_state == receipt.state or (receipt.state == 7 and receipt.raw_state)
         if not esm_class & 0x3C:
             looks_like_receipt(pdu)
+
+
+@given(st.sampled_from(SHAPES), st.data())
+def test_a_spoilt_receipt_is_still_read(shape: dict[str, Any], data: st.DataObject) -> None:
+    pdu = build(shape)
+    field = "short_message" if isinstance(pdu, DeliverSM) and pdu.short_message else None
+    octets = bytearray(getattr(pdu, field) if field else b"")
+    for _ in range(data.draw(st.integers(0, 5))):
+        at = data.draw(st.integers(0, len(octets)))
+        octets[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    if field:
+        setattr(pdu, field, bytes(octets))
+    pdu.tlvs = [(tag, data.draw(st.just(value) | st.binary(max_size=9))) for tag, value in pdu.tlvs]
+    receipt = parse_receipt(pdu)
+    assert receipt is not None
+    assert receipt.state in STATE_OUTCOME
+    assert not (receipt.final and receipt.intermediate)
+
+
+def test_sixty_thousand_octets_made_to_be_slow_to_read_are_read() -> None:
+    for hostile in (
+        b"id:" * 20_000,
+        b"id " * 20_000,
+        b"submit date" * 6_000,
+        b"stat" + b" " * 60_000,
+        b"id:" + b"\xff" * 60_000,
+    ):
+        pdu = DataSM(esm_class=4, tlvs=((TAG_MESSAGE_PAYLOAD, hostile),))
+        assert parse_receipt(pdu) is not None
+        pdu.esm_class = 0
+        looks_like_receipt(pdu)
 
 
 # -- ids -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,10 @@ from bridge.records import FINAL_STATES
 from smppcore import constants as c
 from smppcore.pdu import DataSM, DeliverSM, decode, encode
 from smppcore.receipt import STATE_OUTCOME, receipt_tlvs
+from smppcore.testbed.dialects import DIALECTS, Dialect, Facts, write
 from tests.pipeline import (
+    CONTACT,
+    NUMBER,
     Bridge,
     accepted,
     check,
@@ -79,6 +82,27 @@ def test_each_receipt_finds_its_message_or_is_kept(shape: dict[str, Any]) -> Non
         assert list(mt.receipts) == [expected["state"]]
     if final and outcome != "delivered":
         assert mt.error == expected.get("error", "")
+    check(bridge)
+
+
+@pytest.mark.parametrize("state", [c.STATE_DELIVERED, c.STATE_UNDELIVERABLE, c.STATE_REJECTED, c.STATE_ENROUTE])
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
+def test_the_simulators_dialects_find_their_messages(dialect: Dialect, state: int) -> None:
+    forms = {
+        "same": ("hex", "1F3A2"),
+        "decimal": ("decimal", "127906"),
+        "hex": ("hex", "1f3a2"),
+        "HEX": ("hex", "1F3A2"),
+    }
+    kind, message_id = forms[dialect.id]
+    bridge = Bridge(link(message_id=MessageIdConfig("hex", kind)), ruleset=RULES)  # type: ignore[arg-type]
+    (pdu,) = send(bridge, "hours")
+    bridge.turn(bridge.answers(accepted(pdu, b"1f3a2")))
+    contact, number = (1, 1, CONTACT), (0, 0, NUMBER)
+    facts = Facts(message_id.rjust(dialect.id_width, "0"), state, number, contact, bridge.now, bridge.now, b"8-18")
+    bridge.deliver(write(dialect, facts))
+    assert bridge.mt().state == (STATE_OUTCOME[state] or "accepted")
+    assert bridge.count("receipt.conflict") == 0
     check(bridge)
 
 

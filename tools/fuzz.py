@@ -2,12 +2,13 @@
 
     python tools/fuzz.py --count 200000 --seed 7
 
-Inputs are random octets, random bodies under good headers, and valid PDUs that were mutated, truncated or spliced. Each
-goes through `decode`; in batches of a few and in reads of random size they go through sessions of both roles. What must
-hold:
+Inputs are random octets, random bodies under good headers, valid PDUs that were mutated, truncated or spliced, and
+delivery receipts in all dialects of the simulator, spoilt in the same way. Each goes through `decode`; in batches of a
+few and in reads of random size they go through sessions of both roles. What must hold:
 
 - decode returns a PDU or raises DecodeError with a field, a status and the header's command_id and sequence_number;
 - a decoded request is encoded again to octets that decode to an equal PDU;
+- what a deliver_sm or data_sm says is read as a receipt without an exception, whatever it says;
 - a session raises nothing, and what it writes is whole, decodable PDUs; each request of the peer whose header is intact
   gets exactly one answer, or at most one if it comes after an unbind or the framing breaks behind it;
 - each request of a session's own ends in exactly one outcome that is not late.
@@ -23,6 +24,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from smppcore import constants as c
@@ -34,6 +36,8 @@ from smppcore.pdu import (
     PDU_CLASSES,
     BindTransceiver,
     BindTransceiverResp,
+    DataSM,
+    DeliverSM,
     DistributionList,
     Pdu,
     SmeAddress,
@@ -44,7 +48,9 @@ from smppcore.pdu import (
     response_class,
     response_to,
 )
+from smppcore.receipt import STATE_WORDS, looks_like_receipt, parse_receipt
 from smppcore.session import Outcome, Role, Session, SessionConfig
+from smppcore.testbed.dialects import DIALECTS, Facts, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,9 +109,17 @@ class Generator:
             pdu.tlvs = [(tag, self.octets(20)) for tag in tags]
         return pdu
 
-    def mutated(self) -> bytes:
+    def receipt(self) -> bytes:
+        """A delivery receipt in some dialect, in which some octets were changed more often than not."""
+        message_id, text = (self.octets(6).hex(), self.octets(10))
+        address = (1, 1, b"12025550101")
+        facts = Facts(message_id, self.random.randrange(10), address, address, 1e9, 1e9 + self.random.random(), text)
+        octets = encode(write(self.random.choice([*DIALECTS.values()]), facts))
+        return self.mutated(octets) if self.random.random() < 0.7 else octets
+
+    def mutated(self, valid: bytes) -> bytes:
         """A valid PDU with some octets changed, inserted or removed."""
-        octets = bytearray(encode(self.pdu()))
+        octets = bytearray(valid)
         for _ in range(self.random.randint(1, 4)):
             at = self.random.randrange(len(octets))
             match self.random.randrange(4):
@@ -137,7 +151,9 @@ class Generator:
 
     def input(self) -> tuple[str, bytes]:
         """One input and its kind; most have the right command_length, so that their body is looked at."""
-        kind = self.random.choice(("random octets", "random body", "valid", "mutated", "truncated", "spliced"))
+        kind = self.random.choice(
+            ("random octets", "random body", "valid", "mutated", "truncated", "spliced", "receipt")
+        )
         match kind:
             case "random octets":
                 octets = self.octets(60)
@@ -146,7 +162,9 @@ class Generator:
             case "valid":
                 octets = encode(self.pdu())
             case "mutated":
-                octets = self.mutated()
+                octets = self.mutated(encode(self.pdu()))
+            case "receipt":
+                octets = self.receipt()
             case "truncated":
                 octets = self.truncated()
             case _:
@@ -178,6 +196,14 @@ def check_decode(octets: bytes) -> tuple[str, str]:
         return "error", ""
     except Exception as error:
         return "exception", f"decode raised {error!r}"
+    if isinstance(pdu, DeliverSM | DataSM):
+        try:
+            receipt = parse_receipt(replace(pdu, esm_class=c.ESM_TYPE_RECEIPT))
+            looks_like_receipt(replace(pdu, esm_class=0))
+        except Exception as error:
+            return "exception", f"reading a receipt raised {error!r}"
+        if receipt is None or receipt.state not in STATE_WORDS:
+            return "receipt", "a receipt is read as one, with a state of the specification"
     if pdu.command_id & c.RESPONSE_BIT:
         return "response", ""  # may hold more than we would send: a long message_id, a body beside an error
     try:

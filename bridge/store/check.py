@@ -31,6 +31,7 @@ _NEEDS_REPLY, _HAS_REPLY, _PENDING, _QUEUED = 1, 2, 4, 8
 _UNREADABLE = (RecordVersionError, ValueError, TypeError, KeyError, IndexError, struct.error, msgpack.UnpackException)
 _number = struct.Struct(">Q")
 _place = struct.Struct(">QH")
+_due_key = struct.Struct(">QQ")
 
 
 class Check:
@@ -64,6 +65,7 @@ class Check:
             "parked", lambda key, value: (key.decode("latin-1").split("\0", 1)[1], *_fields(value, 5))
         )
         yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
+        yield from self._due()
         yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 5)))
         yield from self._log()
 
@@ -183,6 +185,11 @@ class Check:
             # The answer to an earlier attempt has an id of its own, which the row need not name.
             if part >= mt.parts or (not _same(key, held) and not mt.in_doubt and mt.attempts < 2):
                 yield f"{name}: part {part + 1} of message {number} has another one"
+
+    def _due(self) -> Iterator[str]:
+        for key, _ in self._rows("due"):
+            if len(key) != _due_key.size or not self._is(_due_key.unpack(key)[1], _MT):
+                yield f"due {key.hex()}: names a message that is not there"
 
     def _conversations(self) -> Iterator[str]:
         for key, value in self._rows("conversation"):
