@@ -291,6 +291,12 @@ class LinkConfig:
     """Parallel sessions."""
     interface_version: Annotated[int, _interface_version] = 0x34
     """"3.3", "3.4" or "5.0"; the octet on the wire."""
+    assume_version: Annotated[int, _interface_version] = 0x34
+    """The version of an SMSC that does not say its own; the specification has "3.3": no TLVs to it (§3.4)."""
+    fallback: bool = False
+    """Bind a transmitter and a receiver where the SMSC does not know bind_transceiver (§4.1)."""
+    strict: bool = False
+    """Refuse an enquire_link that is longer than its header, instead of reading over the rest."""
     numbers: tuple[str, ...] = ()
     """The service numbers of this link; informational."""
 

@@ -71,8 +71,8 @@ class Reception(Stage):
                 self.receipts.append((queue, receipt, pdu))
                 continue
             body: bytes = pdu.short_message if type(pdu) is DeliverSM else b""
-            if not body and pdu.tlvs:
-                body = pdu.tlv(constants.TAG_MESSAGE_PAYLOAD) or b""
+            if pdu.tlvs:
+                body = pdu.tlv(constants.TAG_MESSAGE_PAYLOAD) or body  # it supersedes (SMPP v5.0 §4.7.26)
             source: str = pdu.source_addr.decode("latin-1")  # type: ignore[attr-defined]
             destination: str = pdu.destination_addr.decode("latin-1")  # type: ignore[attr-defined]
             data_coding: int = pdu.data_coding  # type: ignore[attr-defined]

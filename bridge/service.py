@@ -71,6 +71,7 @@ def esme_config(link: LinkConfig) -> EsmeConfig:
         addr_ton=link.address_ton,
         addr_npi=link.address_npi,
         bind=link.bind,
+        fallback=link.fallback,
         binds=link.binds,
         interface_version=link.interface_version,
         session=SessionConfig(
@@ -79,6 +80,8 @@ def esme_config(link: LinkConfig) -> EsmeConfig:
             enquire_link_interval=link.enquire_link,
             inactivity_timeout=link.inactivity_timeout,
             response_timeout=link.response_timeout,
+            assume_version=link.assume_version,
+            strict=link.strict,
         ),
         link=StreamConfig(write_timeout=link.write_timeout),
         connect_timeout=link.connect_timeout,

@@ -107,15 +107,17 @@ def sized(cls: type[Pdu], field: str, size: int, *, lenient: bool = False) -> Sw
 
 def longer(command_id: int) -> Switch:
     """Switch: a PDU goes out with one octet more."""
-    return _encoder(command_id, lambda octets: octets + b"\0")
+    return sent_as(command_id, lambda octets: octets + b"\0")
 
 
 def bare(command_id: int) -> Switch:
     """Switch: a PDU goes out without its body."""
-    return _encoder(command_id, lambda octets: octets[:16])
+    return sent_as(command_id, lambda octets: octets[:16])
 
 
-def _encoder(command_id: int, change: Callable[[bytes], bytes]) -> Switch:
+def sent_as(command_id: int, change: Callable[[bytes], bytes]) -> Switch:
+    """Switch: a PDU goes out with other octets; their length is set right."""
+
     def switch(patch: pytest.MonkeyPatch) -> None:
         encode = pdus._ENCODERS[command_id]
 

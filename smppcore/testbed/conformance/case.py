@@ -148,6 +148,8 @@ class Esme:
         text: A text that it answers with a message of its own.
         service: The number that the text goes to.
         reply: How long such an answer may take, in seconds.
+        response_timeout: How long it waits for responses, in seconds.
+        again: How long a message that shall not come again is looked out for, in seconds.
     """
 
     def __init__(
@@ -159,8 +161,12 @@ class Esme:
         text: bytes = b"HELP",
         service: bytes = b"60606",
         reply: float = 5.0,
+        response_timeout: float = 60.0,
+        again: float = 8.0,
     ) -> None:
         self.target = target
+        self.again = again
+        self.response_timeout = response_timeout
         self.rebind = rebind
         self._patience = patience
         self._text = text
@@ -170,18 +176,19 @@ class Esme:
         self._wires: list[Wire] = []
         self._subscribers = 15_550_100_000
 
-    async def open(self) -> Wire:
-        """Return a new connection; its bind has not been read."""
-        await self.drop()
+    async def open(self, *, keep: bool = False) -> Wire:
+        """Return a new connection; its bind has not been read. Unless kept, the session that there is ends."""
+        if not keep:
+            await self.drop()
         with trio.move_on_after(self.rebind):
             wire = Wire(await self.target.accept(), self._patience)
             self._wires.append(wire)
             return wire
         raise NotShown(f"it did not connect within {self.rebind:g} s")
 
-    async def opened(self) -> tuple[Wire, Frame]:
+    async def opened(self, *, keep: bool = False) -> tuple[Wire, Frame]:
         """Return a new connection and its bind, not answered."""
-        wire = await self.open()
+        wire = await self.open(keep=keep)
         wire.answering = False
         try:
             bind = await wire.request(
@@ -195,6 +202,10 @@ class Esme:
         """Let it in; the wire is the session that the cases share."""
         await wire.send(response(bind.command_id, 0, body, sequence=bind.sequence))
         wire.answering = True
+        self.keep(wire)
+
+    def keep(self, wire: Wire) -> None:
+        """Make it the session that the cases share."""
         self._wire = wire
 
     async def session(self) -> Wire:
@@ -232,6 +243,10 @@ class Esme:
         """Send the text that is answered, and return the submit_sm; the case has to answer it."""
         wire.answering = False
         await wire.ask(self.text())
+        return await self.next_submission(wire)
+
+    async def next_submission(self, wire: Wire) -> Frame:
+        """Return the next submit_sm; the case has to answer it."""
         try:
             return await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=self._reply)
         except Mismatch as exc:

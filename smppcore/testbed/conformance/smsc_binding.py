@@ -122,6 +122,7 @@ async def never_bound(wire: Wire) -> None:
 async def many_idle(smsc: Smsc) -> None:
     for _ in range(50):
         await smsc.open()
+    await trio.sleep(0.1)
     wire = await smsc.open()
     await wire.ask(bind())
 
@@ -169,14 +170,14 @@ async def inactive(smsc: Smsc) -> None:
 
 async def enquire_unanswered(smsc: Smsc) -> None:
     wire = await smsc.bound()
-    wire.answering = False
+    wire.lively = False
     await wire.request(c.ENQUIRE_LINK, patience=6.0)
     await wire.closed(RESPONSE_TIMEOUT + 1)
 
 
 async def enquire_answered_otherwise(smsc: Smsc) -> None:
     wire = await smsc.bound()
-    wire.answering = False
+    wire.lively = False
     await wire.request(c.ENQUIRE_LINK, patience=6.0)
     await wire.ask(submit_sm())
     await trio.sleep(RESPONSE_TIMEOUT + 1)

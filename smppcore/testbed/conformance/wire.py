@@ -82,6 +82,8 @@ class Wire:
         self.patience = patience
         self.answering = True
         """Whether messages of the peer's are answered as they come; a case that answers itself sets it to False."""
+        self.lively = True
+        """Whether enquire_link is answered."""
         self.number = 0
         """The last sequence_number of ours."""
         self._buffer = b""
@@ -157,11 +159,11 @@ class Wire:
             raise Mismatch("the connection was closed")
         if frame.is_response:
             self._answers.append(frame)
-        elif frame.command_id == c.ENQUIRE_LINK and self.answering:
+        elif frame.command_id == c.ENQUIRE_LINK and self.lively:
             await self.send(response(frame.command_id, sequence=frame.sequence))
         else:
             self._requests.append(frame)
-            if self.answering:
+            if self.answering and frame.command_id != c.ENQUIRE_LINK:
                 await self.reply(frame)
 
     async def _read(self) -> Frame | None:
@@ -256,8 +258,10 @@ class Wire:
         """
         (sent,) = await self.send(Draft(c.ENQUIRE_LINK))
         frame = await self.answer()
-        if (frame.command_id, frame.sequence) != (c.ENQUIRE_LINK_RESP, sent.sequence):
+        if frame.command_id != c.ENQUIRE_LINK_RESP or frame.sequence != sent.sequence:
             raise Mismatch(f"{frame} came, to which nothing was to be answered")
+        if frame.status:
+            raise Mismatch(f"{frame} came")
         # A peer may answer an enquire_link before what came earlier
         with trio.move_on_after(_SETTLE_SECONDS):
             while not self._answers:
