@@ -12,7 +12,7 @@ from smppcore import constants as c
 from smppcore.throttle import TokenBucket
 
 if TYPE_CHECKING:
-    from smppcore.pdu import BindRequest
+    from smppcore.pdu import BindRequest, DataSM, Pdu, SubmitMulti, SubmitSM
     from smppcore.testbed.config import Account, SimulatorConfig
 
 _KINDS = {
@@ -34,8 +34,10 @@ class Admission:
             for system_id, account in self.accounts.items()
             if account.rate
         }
-        self.limited = any(account.rate or account.window for account in config.accounts)
-        """Whether any account has a rate or a window."""
+        self.limited = any(
+            account.rate or account.window or account.operations or account.service_types for account in config.accounts
+        )
+        """Whether any account has a rate or a window, or may not send everything."""
 
     def judge_bind(self, bind: BindRequest, peer: str, bound: int) -> int:
         """Judge a bind.
@@ -61,11 +63,19 @@ class Admission:
             return c.ESME_RALYBND
         return c.ESME_ROK
 
-    def judge_submission(self, system_id: bytes, unanswered: int, now: float) -> int:
+    def judge_operation(self, system_id: bytes, request: Pdu) -> int:
+        """Judge whether an account may ask for this; return the status to answer with."""
+        account = self.accounts[system_id]
+        return c.ESME_RPROHIBITED if account.operations and request.name not in account.operations else c.ESME_ROK
+
+    def judge_submission(
+        self, system_id: bytes, pdu: SubmitSM | DataSM | SubmitMulti, unanswered: int, now: float
+    ) -> int:
         """Judge one more submission.
 
         Args:
             system_id: The account's.
+            pdu: As received.
             unanswered: How many submissions of the session are un-answered, this one included.
             now: In seconds.
 
@@ -73,6 +83,15 @@ class Admission:
             The status to answer with.
         """
         account = self.accounts[system_id]
+        status = self.judge_operation(system_id, pdu)
+        if (
+            status == c.ESME_ROK
+            and account.service_types
+            and pdu.service_type.decode("latin-1") not in account.service_types
+        ):
+            status = c.ESME_RSERTYPUNAUTH
+        if status != c.ESME_ROK:
+            return status
         bucket = self._buckets.get(system_id)
         if (account.window and unanswered > account.window) or (bucket is not None and not bucket.take(1, now)):
             return _EXCESS[account.excess]

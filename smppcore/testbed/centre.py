@@ -126,7 +126,9 @@ class Centre:
         self._fate = _Fate(config.receipts, known)
         self._messages: OrderedDict[str, _Message] = OrderedDict()
 
-    def submit(self, account: bytes, pdu: Submission, status: int, now: float) -> tuple[Pdu, float]:
+    def submit(
+        self, account: bytes, pdu: Submission, status: int, now: float, *, short_id: bool = False
+    ) -> tuple[Pdu, float]:
         """Accept or refuse a message.
 
         Args:
@@ -134,6 +136,7 @@ class Centre:
             pdu: As received; its values have been judged by the session.
             status: ESME_ROK, or why it shall be refused.
             now: In seconds.
+            short_id: Whether its message_id must be short, as ESMEs of before v3.4 want it.
 
         Returns:
             The response, with ESME_ROK if the message was accepted, and in how many seconds its receipt will come.
@@ -144,7 +147,7 @@ class Centre:
             status = c.ESME_RCNTSUBDL
         status = status or judge_offer(pdu, self._wall(), strict=self._config.session.strict)
         if status == c.ESME_ROK:
-            return self._accept(account, pdu, now)
+            return self._accept(account, pdu, now, short_id=short_id)
         self._tally.count(figures.submit_status, c.status_name(status))
         return response_to(pdu, status), 0.0
 
@@ -156,11 +159,12 @@ class Centre:
             return response_to(request, self._cancel(account, request))
         return response_to(request, _NOT_OFFERED.get(request.command_id, c.ESME_RINVCMDID))
 
-    def _accept(self, account: bytes, pdu: Submission, now: float) -> tuple[Pdu, float]:
+    def _accept(self, account: bytes, pdu: Submission, now: float, *, short_id: bool) -> tuple[Pdu, float]:
         self._tally.figures.submits_accepted += 1
-        message_id, number = self._ids.take()
+        message_id, number = self._ids.take(short=short_id)
         longest = 0.0
-        datagram = pdu.esm_class & c.ESM_MODE_MASK == c.ESM_MODE_DATAGRAM
+        failed = False
+        mode = pdu.esm_class & c.ESM_MODE_MASK
         for single in _by_destination(pdu):
             message = _Message(
                 account,
@@ -170,12 +174,14 @@ class Centre:
                 message_id,
                 number,
                 # No receipt for a datagram, whatever it asks for (SMPP v5.0 §4.2.10.3)
-                0 if datagram else single.registered_delivery & c.RECEIPT_MASK,
+                0 if mode == c.ESM_MODE_DATAGRAM else single.registered_delivery & c.RECEIPT_MASK,
                 _excerpt(single),
                 self._wall(),
             )
             self._messages[message_id] = message
-            longest = max(longest, self._plan(message))
+            delay, state = self._plan(message)
+            longest = max(longest, delay)
+            failed = failed or state != c.STATE_DELIVERED
             reply = self._tally.submitted(single, message_id, now)
             if reply is not None:
                 self._replied(reply)
@@ -183,11 +189,13 @@ class Centre:
             self._messages.popitem(last=False)
         if isinstance(pdu, SubmitMulti):
             return SubmitMultiResp(message_id.encode(), sequence_number=pdu.sequence_number), longest
+        if failed and mode == c.ESM_MODE_TRANSACTION:
+            return response_to(pdu, c.ESME_RDELIVERYFAILURE), longest  # the outcome is the response (§5.2.12)
         response = SubmitSMResp if isinstance(pdu, SubmitSM) else DataSMResp
         return response(message_id.encode(), sequence_number=pdu.sequence_number), longest
 
-    def _plan(self, message: _Message) -> float:
-        """Draw what becomes of a message, and in how many seconds."""
+    def _plan(self, message: _Message) -> tuple[float, int | None]:
+        """Draw what becomes of a message: in how many seconds, and its message_state."""
         fate = self._fate
         for pattern, special in self._fates:
             if matches(pattern, message.destination[2]):
@@ -196,12 +204,12 @@ class Centre:
         state = OUTCOMES[self._rng.choices(fate.outcomes, fate.weights)[0]]
         delay = draw(fate.delay, self._rng)
         if state is None:
-            return 0.0
+            return 0.0, None
         if delay:
             self._later(delay, lambda: self._conclude(message, state, fate))
         else:
             self._conclude(message, state, fate)
-        return delay
+        return delay, state
 
     def _conclude(self, message: _Message, state: int, fate: _Fate) -> None:
         """Bring a message to its state, and send the receipt if one was asked for."""

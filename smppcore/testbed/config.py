@@ -51,6 +51,10 @@ class Account:
     """By interface_version; any other is answered with ESME_RBINDFAIL."""
     addresses: tuple[Annotated[str, "network"], ...] = ()
     """From where, as "10.1.0.0/16"; anybody else is answered with ESME_RBINDFAIL. Empty is from everywhere."""
+    operations: Annotated[tuple[str, ...], "names"] = ()
+    """What it may ask for, as "submit_sm"; anything else is answered with ESME_RPROHIBITED. Empty is everything."""
+    service_types: Annotated[tuple[str, ...], "names"] = ()
+    """Of its messages; any other is answered with ESME_RSERTYPUNAUTH. Empty is any."""
     rate: Annotated[float, "rate"] = 0.0
     """Submissions a second, all sessions together; 0 is no limit."""
     window: Annotated[int, "count"] = 0

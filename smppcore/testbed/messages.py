@@ -83,6 +83,9 @@ def _divide(mo: Mo) -> Encoded:
     return Encoded(c.DATA_CODING_BINARY, parts, Framing(form))
 
 
+_SHORT = 8
+
+
 class MessageIds:
     """Gives out message ids, and knows how receipts write them."""
 
@@ -92,13 +95,21 @@ class MessageIds:
         self._next = config.first_message_id
         self._rng = rng
 
-    def take(self) -> tuple[str, int]:
-        """Return a new id as in the response, and its number; 0 for a uuid."""
+    def take(self, *, short: bool = False) -> tuple[str, int]:
+        """Return a new id as in the response, and its number; 0 for a uuid.
+
+        Args:
+            short: For an ESME of before v3.4: at most 8 characters (SMPP v3.4 §3.4).
+        """
         if self._form == "uuid":
-            return str(uuid.UUID(int=self._rng.getrandbits(128), version=4)), 0
+            text = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+            return (text[:_SHORT] if short else text), 0
         number = self._next
         self._next += 1
-        return format(number, "x" if self._form == "hex" else "d").zfill(self._width), number
+        base, width = (16 if self._form == "hex" else 10), self._width
+        if short:
+            number, width = number % base**_SHORT, min(width, _SHORT)
+        return format(number, "x" if base == 16 else "d").zfill(width), number
 
 
 def receipt_id(dialect: Dialect, message_id: str, number: int) -> str:

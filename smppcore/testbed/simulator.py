@@ -32,6 +32,7 @@ from smppcore.pdu import (
     SubmitMulti,
     SubmitSM,
     response_class,
+    response_to,
 )
 from smppcore.smsc import SmscConfig, SmscServer
 from smppcore.testbed import messages
@@ -380,7 +381,9 @@ class Simulator:
                 else:
                     responses.append(response)
             elif isinstance(event, Pdu) and response_class(event.command_id) is not None:
-                responses.append(self._centre.answer(link.session.system_id, event))
+                status = self.admission.judge_operation(link.session.system_id, event)
+                response = None if status == c.ESME_ROK else response_to(event, status)
+                responses.append(response or self._centre.answer(link.session.system_id, event))
         if responses:
             link.respond(responses)
 
@@ -389,11 +392,14 @@ class Simulator:
         system_id = link.session.system_id
         status = c.ESME_ROK
         if self.admission.limited:
-            status = self.admission.judge_submission(system_id, unanswered, now)
+            status = self.admission.judge_submission(system_id, pdu, unanswered, now)
         if self._refusals:
             status = self._fault_status(system_id, pdu, now) or status
-        response, receipt = self._centre.submit(system_id, pdu, status, now)
+        short_id = link.session.interface_version < c.VERSION_34
+        response, receipt = self._centre.submit(system_id, pdu, status, now, short_id=short_id)
         delay = draw(self.config.response, self._rng)
+        if pdu.esm_class & c.ESM_MODE_MASK == c.ESM_MODE_TRANSACTION:
+            delay = max(delay, receipt)  # it waits for what becomes of the message (SMPP v3.4 §5.2.12)
         for first in self._receipt_firsts:
             if response.command_status == c.ESME_ROK and first.strikes(system_id, now):
                 delay = max(delay, receipt + first.fault.lead)

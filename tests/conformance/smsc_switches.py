@@ -166,6 +166,9 @@ SWITCHES: Mapping[str, Switch] = {
     "24-second-bind-of-another-type": NACK_FOR_STATE,
     "26-wrong-system-id": edit(ADMISSION, ("c.ESME_RINVSYSID", "c.ESME_RINVPASWD")),
     "26-wrong-password": edit(ADMISSION, ("if account.password.encode() != bind.password:", "if False:")),
+    "25-bind-of-a-type-that-is-not-offered": edit(ADMISSION, ("return c.ESME_RINVCMDID", "return c.ESME_RBINDFAIL")),
+    "26-wrong-system-id-by-v5-0": edit(ADMISSION, ("c.ESME_RBINDFAIL if self._style_50 else", "")),
+    "26-wrong-password-by-v5-0": edit(ADMISSION, ("c.ESME_RBINDFAIL if self._style_50 else", "")),
     "27-system-id-of-16-characters": all_of(sized(BindTransceiver, "system_id", 99), BINDS_FAIL_ALIKE),
     "27-password-of-9-characters": all_of(sized(BindTransceiver, "password", 99), BINDS_FAIL_ALIKE),
     "27-system-type-of-13-characters": sized(BindTransceiver, "system_type", 99),
@@ -278,6 +281,12 @@ SWITCHES: Mapping[str, Switch] = {
         )
         for status in (c.ESME_RTHROTTLED, c.ESME_RMSGQFUL, c.ESME_RSYSERR)
     },
+    "59-operation-that-the-account-may-not-use": edit(
+        "smppcore.testbed.admission:Admission.judge_operation", ("c.ESME_RPROHIBITED if", "c.ESME_ROK if")
+    ),
+    "59-service-type-that-the-account-may-not-use": edit(
+        "smppcore.testbed.admission:Admission.judge_submission", ("status = c.ESME_RSERTYPUNAUTH", "pass")
+    ),
     "60-tlvs-in-any-order-and-unknown-ones": KNOWN_TLVS_ONLY,
     **{f"61-{count}-after-the-fields": TLVS_NOT_READ for count in ("1-octet", "2-octets", "3-octets")},
     "61-tlv-longer-than-the-pdu": TLVS_NOT_READ,
@@ -306,6 +315,7 @@ SWITCHES: Mapping[str, Switch] = {
     ),
     "69-network-error-code-of-2-octets": ANY_LENGTH_OF_TLV,
     "70-receipt-to-a-v3-3-esme": TLVS_TO_ANYBODY,
+    "70-message-id-to-a-v3-3-esme": swap("smppcore.testbed.messages:_SHORT", 64),
     "71-vendor-s-tlv": KNOWN_TLVS_ONLY,
     "72-message-id-of-an-accepted-message": bare(c.SUBMIT_SM_RESP),
     "73-message-id-in-another-case": edit(
@@ -370,9 +380,12 @@ SWITCHES: Mapping[str, Switch] = {
     "89-part-3-of-2": validated("_check_text", "text[0] >= len(text):", "text[5:6] > text[4:5]:"),
     "91-its-own-window": UNLIMITED_WINDOW,
     "91-more-requests-than-its-window": UNLIMITED_RECEIVE_WINDOW,
-    "92-receipt-for-a-datagram": edit(CENTRE + "_accept", ("0 if datagram else", "")),
+    "92-receipt-for-a-datagram": edit(CENTRE + "_accept", ("0 if mode == c.ESM_MODE_DATAGRAM else", "")),
     "92-submit-sm-in-transaction-mode": validated(
         "_check_text", "pdu.esm_class & c.ESM_MODE_MASK == c.ESM_MODE_TRANSACTION", "False"
+    ),
+    "92-data-sm-in-transaction-mode-that-fails": edit(
+        CENTRE + "_accept", ("failed and mode == c.ESM_MODE_TRANSACTION", "False")
     ),
     "93-sm-default-msg-id-beside-message-payload": NO_DEFAULT_MSG_CHECK,
     "94-deliver-sm-un-answered-as-the-session-is-lost": edit(

@@ -55,4 +55,4 @@ def test_names_are_unique_and_each_switch_is_of_a_case() -> None:
     for cases, switches in ((CASES, ON_THE_WIRE), (BRIDGE_CASES, BEHIND)):
         names = [case.name for case in cases]
         assert len(set(names)) == len(names)
-        assert switches.keys() <= set(names)
+        assert switches.keys() == set(names)
