@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING
 import lmdb
 import trio
 
-from smppcore.testbed.load import MoLoad, run_mo_load
+from smppcore.testbed.load.mo import run_mo_load
+from smppcore.testbed.load.mo_books import MoLoad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -258,7 +259,7 @@ def listening(port: int) -> bool:
 def generate(load: str, port: int, target: Path) -> None:
     """Be the built-in load generator."""
     report = trio.run(lambda: run_mo_load(MoLoad(**json.loads(load)), port=port))
-    target.write_text(report.to_json())
+    target.write_text(json.dumps(asdict(report)))
 
 
 # ---------------------------------------------------------------- what is measured
