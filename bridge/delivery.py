@@ -9,8 +9,9 @@ Outcomes may be applied twice (a turn whose commit failed is done again), so eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from bridge.records import FINAL_STATES
 from smppcore import constants
@@ -40,8 +41,7 @@ FAILED = "failed"
 DOUBT = "doubt"
 
 
-@dataclass(slots=True)
-class Flight:
+class Flight(msgspec.Struct, gc=False, eq=False):
     """One claim of a message: from the commit that holds it to the answer to its last part."""
 
     mt: Mt
@@ -85,7 +85,6 @@ def divide_anew(mt: Mt, parts: int) -> None:
     """Forget what was accepted: the link's way of sending texts has changed, and with it the parts of the message."""
     mt.parts = parts
     mt.message_ids = mt.receipts = ()
-    mt.fixed = b""
 
 
 def message_reference(number: int, part: int) -> int:
@@ -100,7 +99,7 @@ def name_part(mt: Mt, part: int, message_id: str) -> None:
         return
     ids = list(mt.message_ids) or [None] * mt.parts
     ids[part] = message_id
-    mt.message_ids = ids
+    mt.message_ids = tuple(ids)
 
 
 def part_accepted(flight: Flight, part: int, message_id: str) -> None:
@@ -216,7 +215,7 @@ def apply_receipt(
     if part >= len(receipts) or outcome_of(receipts[part], accepted_is_final=accepted_is_final) is not None:
         return False
     receipts[part] = state
-    mt.receipts = receipts
+    mt.receipts = tuple(receipts)
     if outcome_of(state) not in (None, "delivered"):
         mt.error = error
     if not mt.claim:

@@ -12,9 +12,10 @@ later.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from bridge.analytics import HOUR, Counters
 from bridge.delivery import finish

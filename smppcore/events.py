@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from smppcore import constants as c
 from smppcore.pdu import Pdu
 
@@ -46,8 +48,7 @@ class SessionConfig:
     """The SMSC's name in its bind_resp."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """What became of a request of ours: a response, whatever its status, or an error."""
 
     request: Pdu

@@ -14,9 +14,7 @@ from bridge.records import (
     Conversation,
     Mo,
     Mt,
-    pack_conversation,
-    pack_mo,
-    pack_mt,
+    pack,
     unpack_conversation,
     unpack_mo,
     unpack_mt,
@@ -99,7 +97,7 @@ class MemoryTurn:
 
     def conversations(self, keys: Sequence[ContactKey]) -> list[Conversation | None]:
         held = self._s.conversation
-        return [unpack_conversation(*key, held[key]) if key in held else None for key in keys]
+        return [unpack_conversation(held[key]) if key in held else None for key in keys]
 
     def correlate(self, keys: Sequence[IdKey]) -> list[tuple[int, int] | None]:
         return [self._s.ids.get(key) for key in keys]
@@ -189,9 +187,9 @@ class MemoryStore:
         for ids, held in zip(fresh, (self.mo, self.mt), strict=True):
             assert ids == sorted(set(ids))
             assert not ids or ids[0] > max(held, default=0)
-        self.mo.update((m.id, pack_mo(m)) for m in [*c.new_mos, *c.mos])
-        self.mt.update((m.id, pack_mt(m)) for m in [*c.new_mts, *c.mts.values()])
-        self.conversation.update((key, pack_conversation(value)) for key, value in c.conversations.items())
+        self.mo.update((m.id, pack(m)) for m in [*c.new_mos, *c.mos])
+        self.mt.update((m.id, pack(m)) for m in [*c.new_mts, *c.mts.values()])
+        self.conversation.update((key, pack(value)) for key, value in c.conversations.items())
         self.ids.update((key, (n, part)) for key, n, part in c.ids)
         self.queue |= {_queue_key(m) for m in c.queued}
         self.queue -= {_queue_key(m) for m in c.unqueued}

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
-from bridge.records import pack_mo, pack_mt, unpack_mo, unpack_mt
+from bridge.records import pack, unpack_mo, unpack_mt
 from bridge.store.lmdb import LmdbStore
 from tests.stores import fill
 
@@ -58,14 +58,13 @@ def get(file: Path, table: str, name: bytes) -> bytes:
 def change_mo(file: Path, number: int, change: Callable[[Mo], None]) -> None:
     row = unpack_mo(get(file, "mo", key(number)))
     change(row)
-    put(file, "mo", key(number), pack_mo(row))
+    put(file, "mo", key(number), pack(row))
 
 
 def change_mt(file: Path, number: int, change: Callable[[Mt], None]) -> None:
     row = unpack_mt(get(file, "mt", key(number)))
     change(row)
-    row.fixed = b""
-    put(file, "mt", key(number), pack_mt(row))
+    put(file, "mt", key(number), pack(row))
 
 
 def problems(file: Path) -> list[str]:
@@ -157,7 +156,7 @@ def test_an_outcome_or_state_that_is_none_is_found(file: Path) -> None:
 
 def test_ids_that_are_wrong_are_found(file: Path) -> None:
     row = unpack_mo(get(file, "mo", key(12)))
-    put(file, "mo", key(99), pack_mo(row))
+    put(file, "mo", key(99), pack(row))
     put(file, "mt", key(98), get(file, "mt", key(2)))
     put(file, "mt", key(12), get(file, "mt", key(2)))
     found = problems(file)

@@ -120,7 +120,7 @@ def everything(turn: Turn, top: int) -> dict[str, object]:
     links = frozenset({"a", "a\u00e9"})
     return {
         "mos": turn.mos(ids),
-        "mts": [None if row is None else (row, row.fixed) for row in turn.mts(ids)],
+        "mts": turn.mts(ids),
         "correlate": turn.correlate(keys),
         "parked": turn.parked(keys),
         "count": turn.parked_count(),

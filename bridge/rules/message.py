@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
 
 
-@dataclass(slots=True)
-class Inbound:
+class Inbound(msgspec.Struct, gc=False):
     """A text that came in, as the rules see it."""
 
     text: str
@@ -23,8 +23,7 @@ class Inbound:
     """The name of the link it came on."""
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct, gc=False):
     """A text to send."""
 
     template: str
@@ -35,8 +34,7 @@ class Reply:
     """The answer to STOP, START or HELP: it passes suppression and goes first."""
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(msgspec.Struct, gc=False):
     """What one message leads to."""
 
     outcome: str

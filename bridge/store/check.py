@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import msgpack
+import msgspec
 
 from bridge.assembly import unpack_assembly, unpack_key
 from bridge.records import FINAL_STATES, OUTCOMES, RecordVersionError, unpack_conversation, unpack_mo, unpack_mt
@@ -28,7 +29,16 @@ _ID_KINDS = ("text", "caseless", "hex", "decimal")
 _MO, _MT = 1, 2
 _NEEDS_REPLY, _HAS_REPLY, _PENDING, _QUEUED = 1, 2, 4, 8
 # What a malformed row makes the unpacking functions raise, beside a row of a newer version.
-_UNREADABLE = (RecordVersionError, ValueError, TypeError, KeyError, IndexError, struct.error, msgpack.UnpackException)
+_UNREADABLE = (
+    RecordVersionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    struct.error,
+    msgpack.UnpackException,
+    msgspec.DecodeError,
+)
 _number = struct.Struct(">Q")
 _place = struct.Struct(">QH")
 _due_key = struct.Struct(">QQ")
@@ -195,10 +205,12 @@ class Check:
         for key, value in self._rows("conversation"):
             try:
                 brand, contact = key.decode().split("\0", 1)
-                conversation = unpack_conversation(contact, brand, value)
+                conversation = unpack_conversation(value)
             except _UNREADABLE as exc:
                 yield f"conversation {key!r}: cannot be read: {_line(exc)}"
                 continue
+            if (conversation.brand, conversation.contact) != (brand, contact):
+                yield f"conversation {key!r}: is that of another contact"
             if conversation.id and not self._is(conversation.id, _MO):
                 yield f"conversation {conversation.id}: the message that opened it is not there"
 

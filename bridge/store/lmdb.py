@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 import lmdb
 import msgpack
 
-from bridge.records import pack_conversation, pack_mo, pack_mt, unpack_conversation, unpack_mo, unpack_mt
+from bridge.records import pack, unpack_conversation, unpack_mo, unpack_mt
 from bridge.store import (
     Changes,
     ContactKey,
@@ -174,7 +174,7 @@ class LmdbTurn:
         rows = []
         for key in keys:
             data = get(_contact_key(key), db=db)
-            rows.append(None if data is None else unpack_conversation(key[0], key[1], data))
+            rows.append(None if data is None else unpack_conversation(data))
         return rows
 
     def correlate(self, keys: Sequence[IdKey]) -> list[tuple[int, int] | None]:
@@ -318,17 +318,17 @@ class LmdbTurn:
         put = txn.put
         if c.new_mos:
             with txn.cursor(t.mo) as cursor:
-                cursor.putmulti([(key(m.id), pack_mo(m)) for m in c.new_mos], append=True)
+                cursor.putmulti([(key(m.id), pack(m)) for m in c.new_mos], append=True)
         for mo in c.mos:
-            put(key(mo.id), pack_mo(mo), db=t.mo)
+            put(key(mo.id), pack(mo), db=t.mo)
         if c.new_mts:
             with txn.cursor(t.mt) as cursor:
-                cursor.putmulti([(key(m.id), pack_mt(m)) for m in c.new_mts], append=True)
+                cursor.putmulti([(key(m.id), pack(m)) for m in c.new_mts], append=True)
         if c.mts:
             with txn.cursor(t.mt) as cursor:
-                cursor.putmulti([(key(n), pack_mt(m)) for n, m in c.mts.items()])
+                cursor.putmulti([(key(n), pack(m)) for n, m in c.mts.items()])
         for contact, conversation in c.conversations.items():
-            put(_contact_key(contact), pack_conversation(conversation), db=t.conversation)
+            put(_contact_key(contact), pack(conversation), db=t.conversation)
         if c.ids:
             with txn.cursor(t.ids) as cursor:
                 cursor.putmulti([(_id_key(k), _part.pack(m, part)) for k, m, part in c.ids])
@@ -582,7 +582,7 @@ class LmdbReader:
         """Return the conversation of one contact."""
         with self._t.env.begin() as txn:
             data = txn.get(_contact_key(key), db=self._t.conversation)
-        return None if data is None else unpack_conversation(key[0], key[1], data)
+        return None if data is None else unpack_conversation(data)
 
     def queue(self) -> Iterator[Mt]:
         """Return the messages that are waiting, or claimed out of the queue, in order of sending."""

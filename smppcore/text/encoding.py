@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import msgspec
+
 from smppcore.constants import (
     DATA_CODING_ASCII,
     DATA_CODING_DEFAULT,
@@ -109,8 +111,7 @@ class Framing:
     """Whether the septets are to be packed."""
 
 
-@dataclass(slots=True)
-class Encoded:
+class Encoded(msgspec.Struct, gc=False):
     """A text as characters of an alphabet, in its parts."""
 
     data_coding: int
