@@ -328,6 +328,9 @@ class LinkConfig:
     tls: Annotated[TlsConfig | None, _tls] = None
     """false, true (the system's authorities), or a table of ca, cert, key, server_name."""
 
+    trace: bool = False
+    """Write each PDU to data_dir/trace-NAME.log from the start; passwords, texts and numbers masked."""
+
     registered_delivery: bool = True
     """Ask for a delivery receipt for each message."""
     accepted_is_final: bool = False

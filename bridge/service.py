@@ -7,6 +7,7 @@ air is answered, bounded by each link's `drain` → unbind → the last events c
 from __future__ import annotations
 
 import logging
+import math
 import random
 import ssl
 import time
@@ -16,15 +17,19 @@ import trio
 
 from bridge.carrier import Carrier
 from bridge.committer import Committer
+from bridge.control import ControlError
+from bridge.control import serve as serve_control
 from bridge.engine import Engine
 from bridge.metrics import Metrics
+from bridge.options import nearest
 from bridge.store.lmdb import LmdbStore
+from bridge.trace import Tracer
 from smppcore.esme import BackoffConfig, Esme, EsmeConfig
 from smppcore.link import LinkConfig as StreamConfig
 from smppcore.session import SessionConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.config import Config, LinkConfig, TlsConfig
     from bridge.events import Effects
@@ -107,7 +112,9 @@ class Service:
         self.rules = rules
         self._metrics = Metrics()
         self._carriers: dict[str, Carrier] = {}
+        self._clients: dict[str, Esme] = {}
         self._committer: Committer | None = None
+        self._tracer: Tracer | None = None
         self._stop = trio.Event()
         self._stopped = trio.Event()
 
@@ -169,12 +176,17 @@ class Service:
                 if web is not None:
                     await back.start(web, self)
                 back.start_soon(self._committer.run)
+                tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
+                back.start_soon(tracer.run)
+                await back.start(serve_control, self.config.bridge.data_dir, self._control)
                 async with trio.open_nursery() as front:
                     running = []
                     for link, esme in esmes:
                         carrier = Carrier(link, self._committer.put, clock)
                         self._carriers[link.name] = carrier
-                        client = Esme(esme, carrier, random.Random())
+                        client = self._clients[link.name] = Esme(esme, carrier, random.Random())
+                        if link.trace:
+                            tracer.switch_on(link.name, client)
                         running.append((link, client))
                         front.start_soon(client.run)
                     task_status.started()
@@ -185,10 +197,33 @@ class Service:
                     await self._committer.drained()
                 if scope.cancelled_caught:
                     log.warning("stopped with outcomes that could not be written; what was in the air is in doubt")
+                await tracer.close()
                 back.cancel_scope.cancel()
         finally:
             store.close()
             self._stopped.set()
+
+    async def _control(self, request: Mapping[str, object]) -> str:
+        """Do what a command line asks; see bridge.control.
+
+        Raises:
+            ControlError: It cannot be done.
+        """
+        if request.get("do") != "trace" or self._tracer is None:
+            raise ControlError("this version of the service does not know that command; restart it")
+        name = str(request.get("link"))
+        client = self._clients.get(name)
+        if client is None:
+            raise ControlError(f"there is no link `{name}` in this service{nearest(name, self._clients)}")
+        if not request.get("on"):
+            traced = self._tracer.switch_off(name)
+            return f"link {name}: {'the trace is off' if traced else 'it was not traced'}"
+        seconds, masked = request.get("seconds"), not request.get("show_text")
+        if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+            raise ControlError("a trace needs a time")
+        self._tracer.switch_on(name, client, seconds=seconds, masked=masked)
+        log.info("link %s: traced for %g s, texts %s", name, seconds, "masked" if masked else "shown")
+        return f"link {name}: traced for {seconds:g} s in {self._tracer.file(name)}"
 
     async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
         """Claim nothing more, wait for what is in the air, unbind."""

@@ -23,7 +23,7 @@ import trio
 from smppcore import constants as c
 from smppcore.errors import BindRefused, LinkClosed, LocalProtocolError, ResponseTimeout, SmppError
 from smppcore.events import SessionConfig
-from smppcore.link import Link, LinkConfig, LinkHandler, prepare_socket
+from smppcore.link import Link, LinkConfig, LinkHandler, Tap, prepare_socket
 from smppcore.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
 from smppcore.session import Role, Session
 
@@ -222,6 +222,8 @@ class Esme:
         self.config = config
         self.links: dict[str, Link] = {}
         """The connections there are, bound or about to be, by name."""
+        self.tap: Callable[[Link], Tap] | None = None
+        """Makes the tap of each new connection; None: they get none. See `set_tap`."""
         self._handler = handler
         self._rng = rng
         self._connect = connect
@@ -243,6 +245,12 @@ class Esme:
                     else:
                         nursery.start_soon(self._supervise, name, _BINDS[config.bind])
         self._done.set()
+
+    def set_tap(self, tap: Callable[[Link], Tap] | None) -> None:
+        """Tap every connection there is and each that will be made, before its first octet; None ends it."""
+        self.tap = tap
+        for link in self.links.values():
+            link.tap = tap(link) if tap is not None else None
 
     async def stop(self) -> None:
         """Unbind every link, for at most `unbind_timeout`, and make `run` return."""
@@ -297,6 +305,8 @@ class Esme:
         session_config = replace(config.session, interface_version=config.interface_version)
         session = Session(Role.ESME, session_config, trio.current_time())
         link = self.links[name] = Link(stream, session, self._handler, config.link, name=name, peer=peer)
+        if self.tap is not None:
+            link.tap = self.tap(link)
         failure: SmppError | None = None
 
         async def bind() -> None:

@@ -59,6 +59,16 @@ class LinkHandler(Protocol):
         """The link has ended, after the last `on_events`; whatever was outstanding has had its outcome."""
 
 
+class Tap(Protocol):
+    """What is shown the octets of a link, without TLS's encryption. It must not block, raise, or change anything."""
+
+    def received(self, data: bytes) -> None:
+        """This was read; it may begin and end anywhere."""
+
+    def sent(self, data: bytes) -> None:
+        """This is about to be written: whole PDUs."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
     """How a link treats its stream. Times in seconds."""
@@ -131,6 +141,8 @@ class Link:
         self._drained: trio.Event | None = None  # what the reader waits for while too much is to be written
         self._flushed = trio.Event()
         self._at_end = False  # the peer has closed its side
+        self.tap: Tap | None = None
+        """Is shown what is read and written, while there is one."""
         self._read_scope = trio.CancelScope()
 
     @property
@@ -239,6 +251,8 @@ class Link:
                     except _STREAM_ERRORS as exc:
                         self._dispatch(session.abort(_why("the connection was lost", exc), trio.current_time()))
                         return
+                    if self.tap is not None:
+                        self.tap.received(data)
                     now = trio.current_time()
                     if data:
                         events = session.receive_data(data, now)
@@ -305,6 +319,8 @@ class Link:
                 while not self._at_end:
                     data = bytes(await self._stream.receive_some(_READ_BYTES))
                     self._at_end = not data
+                    if self.tap is not None:
+                        self.tap.received(data)
                     self._dispatch(self.session.receive_data(data, trio.current_time()) if data else [])
                 await self._flushed.wait()
             except _STREAM_ERRORS:
@@ -320,6 +336,8 @@ class Link:
             data = self._gather()
             if data:
                 self._writing = len(data)
+                if self.tap is not None:
+                    self.tap.sent(data)
                 with trio.move_on_after(write_timeout) as scope:
                     try:
                         await stream.send_all(data)

@@ -130,6 +130,11 @@ class Session:
         return self._unanswered_count
 
     @property
+    def unfinished(self) -> bytes:
+        """The beginning of a PDU whose rest has not come."""
+        return bytes(self._partial)
+
+    @property
     def bound(self) -> bool:
         """Whether the session is in one of the bound states."""
         return self.state in BOUND

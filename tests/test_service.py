@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -11,13 +12,16 @@ import pytest
 import trio
 
 from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
+from bridge.control import ControlError, ask
 from bridge.export import message_rows
 from bridge.service import Service, esme_config, steady_clock, tls_context
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.web import serve
 from smppcore import constants as c
-from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitSM, SubmitSMResp
+from smppcore.dissect.found import Found
+from smppcore.dissect.recording import read
+from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitSM, SubmitSMResp, decode
 from smppcore.session import SessionConfig
 from smppcore.smsc import SmscConfig, SmscServer
 from tests.pipeline import link, receipt, rules, text
@@ -369,3 +373,50 @@ def test_a_certificate_that_is_none_is_an_os_error(tmp_path: Path) -> None:
         tls_context(TlsConfig(cert=file))
     with pytest.raises(OSError, match=f"tls.ca: {file} holds no certificates"):
         tls_context(TlsConfig(ca=file))
+
+
+def traced(settings: Config) -> list[Pdu]:
+    content = (settings.bridge.data_dir / "trace-a.log").read_bytes()
+    return [decode(item.octets) for item in read(io.BytesIO(content)) if isinstance(item, Found)]
+
+
+async def test_a_traced_link_writes_everything_from_the_bind_on(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port, trace=True)
+        async with running(settings):
+            await smsc.until(lambda: smsc.links)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits and smsc.outcomes)
+    names = [pdu.name for pdu in traced(settings)]
+    assert names[:3] == ["bind_transceiver", "bind_transceiver_resp", "deliver_sm"]
+    assert names.count("submit_sm") == names.count("submit_sm_resp") == names.count("deliver_sm_resp") == 1
+    assert names[-2:] == ["unbind", "unbind_resp"]
+    assert b"secret" not in (settings.bridge.data_dir / "trace-a.log").read_bytes()
+
+
+async def test_a_trace_is_switched_while_running(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port)
+        folder = settings.bridge.data_dir
+
+        async def asked(**request: object) -> str:
+            return await trio.to_thread.run_sync(ask, folder, {"do": "trace", "link": "a", **request})
+
+        async with running(settings):
+            await smsc.until(lambda: smsc.links)
+            assert await asked(on=False) == "link a: it was not traced"
+            assert "trace-a.log" in await asked(on=True, seconds=60, show_text=True)
+            smsc.deliver(text("hours"))
+            await smsc.until(lambda: smsc.submits and smsc.outcomes)
+            assert await asked(on=False) == "link a: the trace is off"
+            for wrong, problem in (
+                ({"link": "b", "on": True, "seconds": 1}, "there is no link `b`"),
+                ({"on": True, "seconds": float("inf")}, "a trace needs a time"),
+                ({"do": "dance"}, "does not know that command"),
+            ):
+                with pytest.raises(ControlError, match=problem):
+                    await asked(**wrong)
+    pdus = traced(settings)
+    assert [pdu.short_message for pdu in pdus if isinstance(pdu, DeliverSM | SubmitSM)] == [b"hours", b"8-18"]
+    with pytest.raises(ControlError, match="no service is running"):
+        ask(folder, {})

@@ -133,6 +133,16 @@ def test_complete_pdus_before_broken_framing_are_handled() -> None:
     assert isinstance(events[2], StateChanged)
 
 
+def test_the_beginning_of_a_pdu_can_be_seen_until_it_is_whole() -> None:
+    session = make(Role.ESME)
+    probe = header(c.ENQUIRE_LINK)
+    assert session.unfinished == b""
+    session.receive_data(probe + probe[:7], 0.0)
+    assert session.unfinished == probe[:7]
+    session.receive_data(probe[7:], 0.0)
+    assert session.unfinished == b""
+
+
 def test_a_partial_pdu_at_the_end_of_the_stream_is_discarded() -> None:
     session = make(SMSC, TRX)
     assert session.receive_data(encode(submit(1)) + encode(submit(2))[:-1], 1.0) == [submit(1)]

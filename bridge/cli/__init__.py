@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "receipts": ("bridge.cli.look:receipts", "Delivery receipts that fit no message."),
     "show": ("bridge.cli.look:show", "One message with everything that happened to it."),
     "export": ("bridge.cli.export:export", "Export the messages or the events of a store."),
+    "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),
     "decode": (
         "bridge.cli.decode:decode",
         "Explain recorded PDUs: hex, log lines, captures, and what is wrong in them.",
@@ -40,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # Looked up when an exception arrives: one whose module was never imported cannot have been raised.
 EXPECTED: tuple[tuple[str, str], ...] = (
     ("bridge.config", "ConfigError"),
+    ("bridge.control", "ControlError"),
     ("bridge.rules", "RulesError"),
     ("bridge.store", "StoreError"),
     ("smppcore.errors", "SmppError"),

@@ -12,12 +12,37 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import config as configuration
+from bridge.options import At, BadValue, duration
 from bridge.store.lmdb import LmdbReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bridge.config import Config
+
+
+class Duration(click.ParamType[float]):
+    """A time span such as 100ms or 5s; in seconds.
+
+    Args:
+        plain: Take a number without its unit as seconds.
+    """
+
+    name = "duration"
+
+    def __init__(self, *, plain: bool = False) -> None:
+        self._plain = plain
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read one; a wrong one is wrong usage."""
+        if isinstance(value, float):
+            return value
+        if self._plain and str(value).replace(".", "", 1).isdigit():
+            return float(str(value))
+        try:
+            return duration()(value, At("", Path(), {}, []))
+        except BadValue as exc:
+            self.fail(str(exc), param, ctx)
 
 
 def config_option(command: Callable[..., None]) -> Callable[..., None]:

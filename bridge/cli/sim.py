@@ -16,11 +16,11 @@ from rich.live import Live
 from rich.text import Text
 
 from bridge.cli import CliProblem
-from bridge.cli.common import print_json, print_table, printable
+from bridge.cli.common import Duration, print_json, print_table, printable
 from bridge.cli.readers import parse_outcomes
 from bridge.cli.readers import status as read_status
 from bridge.cli.scenario import Scenario, load
-from bridge.options import At, BadValue, duration
+from bridge.options import At, BadValue
 from smppcore.testbed.config import Account, Script, Traffic
 from smppcore.testbed.delays import Uniform
 from smppcore.testbed.dialects import APPENDIX_B, Dialect
@@ -40,25 +40,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.2
 _NOWHERE = At("", Path(), {}, [])
 _HEADERS = ("ESME", "finding", "severity", "count", "first", "SMPP v3.4", "what it did", "example")
-
-
-class _Duration(click.ParamType[float]):
-    """A time span such as 100ms or 5s; in seconds."""
-
-    name = "duration"
-
-    def __init__(self, *, plain: bool = False) -> None:
-        self._plain = plain  # a number without its unit is in seconds
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        if self._plain and str(value).replace(".", "", 1).isdigit():
-            return float(str(value))
-        try:
-            return duration()(value, _NOWHERE)
-        except BadValue as exc:
-            self.fail(str(exc), param, ctx)
 
 
 class _Outcomes(click.ParamType["Mapping[str, float]"]):
@@ -85,7 +66,7 @@ class _Status(click.ParamType[int]):
             self.fail(str(exc), param, ctx)
 
 
-_DURATION, _SECONDS, _OUTCOMES, _STATUS = _Duration(), _Duration(plain=True), _Outcomes(), _Status()
+_DURATION, _SECONDS, _OUTCOMES, _STATUS = Duration(), Duration(plain=True), _Outcomes(), _Status()
 _COUNT = click.IntRange(min=0)
 _RATE = click.FloatRange(min=0)
 _FILE = click.Path(dir_okay=False, path_type=Path)
