@@ -223,6 +223,16 @@ def test_a_spoilt_receipt_is_still_read(shape: dict[str, Any], data: st.DataObje
     assert not (receipt.final and receipt.intermediate)
 
 
+@pytest.mark.parametrize(
+    ("values", "reference"),
+    [((), None), ((b"\x01\x02",), 0x102), ((b"\0\0", b"\0\x07"), 0), ((b"\x07",), None), ((b"\x07", b"\0\x07"), 7)],
+)
+def test_the_reference_that_the_smsc_repeats_is_read(values: tuple[bytes, ...], reference: int | None) -> None:
+    receipt = parse_receipt(DeliverSM(esm_class=4, tlvs=[(0x0204, value) for value in values]))
+    assert receipt is not None
+    assert receipt.reference == reference
+
+
 def test_sixty_thousand_octets_made_to_be_slow_to_read_are_read() -> None:
     for hostile in (
         b"id:" * 20_000,
