@@ -33,6 +33,8 @@ from bridge.options import (
 )
 from bridge.tokens import parse_tokens
 from smppcore.constants import VERSION_34, status_number
+from smppcore.failover import Endpoint, HostsMode
+from smppcore.tls import TlsFileError, client_context
 
 
 class ConfigError(Exception):
@@ -87,6 +89,26 @@ def _address(value: object, at: At) -> Address:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise BadValue('must be an address and a port, as "127.0.0.1:8080"')
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _endpoint(value: object, at: At) -> Endpoint:
+    given = _host(value, at)
+    host, colon, port = given.rpartition(":")
+    if not colon or ("]" not in host and ":" in host):
+        return Endpoint(given.removeprefix("[").removesuffix("]"), 0)  # without a port, or an IPv6 address
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise BadValue('must be a host, or a host and a port as "smsc1.example:2775"')
+    return Endpoint(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def _ip(value: object, at: At) -> str:
+    given = text(value, at)
+    if given:
+        try:
+            ipaddress.ip_address(given)
+        except ValueError as exc:
+            raise BadValue("must be an IP address of this machine") from exc
+    return given
 
 
 _INTERFACE_VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
@@ -241,19 +263,23 @@ class TlsConfig:
     """PEM file of its private key; without it the key is in `cert`."""
     server_name: str = ""
     """The name that the peer's certificate must have; "" = the host."""
+    min_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest version of TLS that is spoken."""
 
 
 def _tls(value: object, at: At) -> TlsConfig | None:
     if isinstance(value, bool):
         return TlsConfig() if value else None
     if not isinstance(value, dict):
-        raise BadValue("must be true, false or a table of ca, cert, key, server_name")
+        raise BadValue("must be true, false or a table of ca, cert, key, server_name, min_version")
     tls = fill(TlsConfig(), value, at)
     if tls.key and not tls.cert:
         at.child("key").problem("is of no use without `cert`")
-    for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
-        if path and not path.is_file():
-            at.child(name).problem(f"there is no file {path}")
+    else:
+        try:
+            client_context(tls.ca, tls.cert, tls.key, tls.min_version)
+        except TlsFileError as exc:
+            at.child(exc.option).problem(str(exc))
     return tls
 
 
@@ -268,7 +294,16 @@ class LinkConfig:
     host: Annotated[str, _host] = "127.0.0.1"
     """Name or address of the SMSC."""
     port: Annotated[int, whole(1, 65535)] = 2775
-    """TCP port of the SMSC."""
+    """TCP port of the SMSC, and of those of `hosts` that name none."""
+    hosts: tuple[Annotated[Endpoint, _endpoint], ...] = ()
+    """In place of `host`, the carrier's hosts as "name" or "name:port", the most wanted first."""
+    hosts_mode: HostsMode = "failover"
+    """failover = every bind on the first host that can be had; balance = the binds begin with the hosts in turn;
+    standby = `binds` on every host at once, and only the first host that is bound is sent messages."""
+    source_address: Annotated[str, _ip] = ""
+    """The local IP address to connect from; "" = the system's choice."""
+    keepalive: Seconds = 60.0
+    """TCP keep-alive after so long without an octet; 0s = never."""
     system_id: Annotated[str, octets(15)] = "esme"
     """The account (SMPP v3.4 §5.2.1)."""
     password: str = field(default="", repr=False)
@@ -313,6 +348,8 @@ class LinkConfig:
     """For the TCP connection, and TLS."""
     enquire_link: Seconds = 30.0
     """An idle session is probed this often; 0s = never."""
+    enquire_link_timeout: Seconds = 0.0
+    """A session that stays silent for so long after a probe is dead; 0s = response_timeout."""
     response_timeout: SomeSeconds = 30.0
     """A request without a response for this long is in doubt."""
     write_timeout: SomeSeconds = 30.0
@@ -326,7 +363,7 @@ class LinkConfig:
     drain: Seconds = 10.0
     """At a stop: how long un-answered messages are waited for before the unbind."""
     tls: Annotated[TlsConfig | None, _tls] = None
-    """false, true (the system's authorities), or a table of ca, cert, key, server_name."""
+    """false, true (the system's authorities), or a table of ca, cert, key, server_name, min_version."""
 
     trace: bool = False
     """Write each PDU to data_dir/trace-NAME.log from the start; passwords, texts and numbers masked."""
@@ -379,6 +416,11 @@ class LinkConfig:
     """Type of number of the recipient; -1 = as it came."""
     dest_npi: TonNpi = -1
     """Numbering plan of the recipient; -1 = as it came."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The hosts, one or several, the most wanted first."""
+        return self.hosts or (Endpoint(self.host, self.port),)
 
     @property
     def submit_rate(self) -> float:
@@ -480,6 +522,14 @@ def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
         at.child("long_messages").problem(
             f'"{link.long_messages}" needs TLVs, which begin with interface_version "3.4"'
         )
+    if link.hosts:
+        if "host" in given:
+            at.child("host").problem("give `host` or `hosts`, not both")
+        link = replace(link, hosts=tuple(replace(host, port=host.port or link.port) for host in link.hosts))
+        if len(set(link.hosts)) < len(link.hosts):
+            at.child("hosts").problem("names a host twice")
+    if link.hosts_mode != "failover" and len(link.hosts) < 2:
+        at.child("hosts_mode").problem("is of no use without several `hosts`")
     return replace(link, group=link.group or link.name, password=_password(link, given, at))
 
 

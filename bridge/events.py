@@ -72,6 +72,8 @@ class LinkChanged:
     """What is to be said of a link from now on."""
 
     row: LinkRow
+    reconnect: str = ""
+    """Why a bind must be made anew, in a word; "" if none must."""
 
 
 Event = Arrivals | Outcomes | Withdrawn | CapacityChanged | SessionLost | SessionBound | LinkChanged

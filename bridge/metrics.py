@@ -19,6 +19,7 @@ _FAMILIES = {
     "mo": ("outcome", "Inbound messages by outcome"),
     "mt": ("state", "Messages sent by final state"),
     "receipt": ("kind", "Delivery receipts"),
+    "reconnects": ("reason", "Binds lost or not come about, by reason"),
     "submit": ("result", 'submit_sm by result other than accepted; "sent" counts all'),
 }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import ssl
 import time
 from typing import TYPE_CHECKING
 
@@ -24,11 +23,15 @@ from bridge.metrics import Metrics
 from bridge.options import nearest
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
-from smppcore.esme import BackoffConfig, Esme, EsmeConfig
+from smppcore.dial import DialConfig
+from smppcore.esme import Esme, EsmeConfig
+from smppcore.failover import BackoffConfig
 from smppcore.link import LinkConfig as StreamConfig
 from smppcore.session import SessionConfig
+from smppcore.tls import client_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.config import Config, LinkConfig, TlsConfig
@@ -48,27 +51,17 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     """Return a context that verifies the peer, with our certificate if one is given.
 
     Raises:
-        OSError: A file cannot be read, or is no certificate or key; the text names it.
+        TlsFileError: A file cannot be used.
     """
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-    except OSError as exc:
-        raise OSError(f"tls.ca: {tls.ca} holds no certificates in PEM form ({exc})") from exc
-    if tls.cert is not None:
-        try:
-            context.load_cert_chain(tls.cert, tls.key)
-        except OSError as exc:
-            pair = f"{tls.cert} and {tls.key} are" if tls.key else f"{tls.cert} is"
-            raise OSError(f"tls.cert: {pair} no certificate with its key in PEM form ({exc})") from exc
-    return context
+    return client_context(tls.ca, tls.cert, tls.key, tls.min_version)
 
 
 def esme_config(link: LinkConfig) -> EsmeConfig:
     """Return what the protocol engine needs to know of a configured link."""
     return EsmeConfig(
         name=link.name,
-        host=link.host,
-        port=link.port,
+        hosts=link.endpoints,
+        hosts_mode=link.hosts_mode,
         system_id=link.system_id.encode(),
         password=link.password.encode(),
         system_type=link.system_type.encode(),
@@ -83,6 +76,7 @@ def esme_config(link: LinkConfig) -> EsmeConfig:
             window=link.window,
             receive_window=link.receive_window,
             enquire_link_interval=link.enquire_link,
+            enquire_link_timeout=link.enquire_link_timeout,
             inactivity_timeout=link.inactivity_timeout,
             response_timeout=link.response_timeout,
             assume_version=link.assume_version,
@@ -92,8 +86,12 @@ def esme_config(link: LinkConfig) -> EsmeConfig:
         connect_timeout=link.connect_timeout,
         backoff=BackoffConfig(link.reconnect.initial, link.reconnect.max),
         refused_backoff=BackoffConfig(link.refused_reconnect.initial, link.refused_reconnect.max),
-        tls=None if link.tls is None else tls_context(link.tls),
-        server_name=(link.tls.server_name or link.host) if link.tls else "",
+        dial=DialConfig(
+            tls=None if link.tls is None else tls_context(link.tls),
+            server_name=link.tls.server_name if link.tls else "",
+            source_address=link.source_address or None,
+            keepalive=link.keepalive,
+        ),
     )
 
 
@@ -158,7 +156,8 @@ class Service:
 
         Raises:
             StoreError: The store cannot be used.
-            OSError: The HTTP address cannot be listened on, or a certificate not be read.
+            OSError: The HTTP address cannot be listened on.
+            TlsFileError: A certificate cannot be used any more.
         """
         clock = steady_clock()
         esmes = [(link, esme_config(link)) for link in self.config.link]

@@ -142,6 +142,8 @@ class TurnWork(Stage):
             row = event.row
             self.changes.links.append(row)
             self.changes.log.append(("link", row.name, row.state, row.detail))
+            if event.reconnect:
+                self.desk.count(row.name, "reconnects." + event.reconnect)
 
     def _know(self, keys: Iterable[ContactKey]) -> dict[ContactKey, Conversation | None]:
         """Return what is known of this turn's contacts, with these loaded."""

@@ -7,6 +7,7 @@
     ├── RemoteProtocolError      the peer broke the protocol
     │   ├── DecodeError          one PDU is malformed; the stream is intact, the PDU is answered, the session stays
     │   └── FramingError         command_length cannot be trusted; generic_nack, then the stream is closed
+    ├── ConnectFailed            there was no connection: name, address, TCP or TLS
     ├── BindRefused              the peer answered our bind with an error status
     ├── ResponseTimeout          no response within response_timeout: what became of the request is not known
     └── LinkClosed               the stream ended while the request was un-answered, or before it was sent
@@ -76,6 +77,19 @@ class FramingError(RemoteProtocolError):
         self.sequence_number = sequence_number
 
 
+class ConnectFailed(SmppError):
+    """No connection came about.
+
+    Args:
+        cause: "dns", "refused", "unreachable", "connect_timeout", "tls" or "connect" for anything else.
+        message: What went wrong, in one line.
+    """
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
 class BindRefused(SmppError):
     """The peer answered a bind with an error.
 
@@ -108,8 +122,12 @@ class LinkClosed(SmppError):
 
     Args:
         reason: Why, in one line.
+        cause: The same in a word: "peer_closed", "unbound" (by the peer), "lost" (an error of the stream), "tls",
+            "enquire_link" (not answered), "write_timeout", "protocol" (broken framing), "unresponsive" (requests
+            are not answered), "closed" for anything else.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, cause: str = "closed") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.cause = cause

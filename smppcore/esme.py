@@ -1,11 +1,11 @@
-"""The client: connects to an SMSC, binds, and does so again whenever a link is lost.
+"""The client: keeps binds to the hosts of an SMSC, and makes them anew whenever they are lost.
 
 Rules:
 
-1. One attempt is in flight per configured bind. Between attempts there is a delay with full jitter, so that the binds
-   of many links spread; credentials that are refused, and "already bound", wait on a slower ladder of their own.
-2. A bind that lasted resets its ladder; one that is accepted and closed at once does not.
-3. What ends a link, or keeps it from being bound, is told to the observer with the delay that follows; nothing is
+1. One attempt is in flight per configured bind. Which host it goes to, and after what delay, `failover.py` says.
+2. A bind that is not on the host that it prefers tries that one while it works. The new link takes over once it has
+   lasted; the old one then takes no more requests, and is unbound when what it has is answered.
+3. What ends a link, or keeps it from being bound, is told to the observer with the attempt that follows; nothing is
    logged here.
 
 No message handling here: that is the handler's.
@@ -13,51 +13,49 @@ No message handling here: that is the handler's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import trio
 
 from smppcore import constants as c
-from smppcore.errors import BindRefused, LinkClosed, LocalProtocolError, ResponseTimeout, SmppError
+from smppcore.dial import DialConfig, connect_tcp, tcp_address
+from smppcore.errors import (
+    BindRefused,
+    ConnectFailed,
+    LinkClosed,
+    LocalProtocolError,
+    ResponseTimeout,
+    SmppError,
+)
 from smppcore.events import SessionConfig
-from smppcore.link import Link, LinkConfig, LinkHandler, Tap, prepare_socket
+from smppcore.failover import Addresses, BackoffConfig, Endpoint, HostsMode, LadderConfig, Route, preferences
+from smppcore.link import Link, LinkConfig, LinkHandler, Tap
 from smppcore.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
 from smppcore.session import Role, Session
 
 if TYPE_CHECKING:
     import random
-    import ssl
-    from collections.abc import Iterator
-
-_CREDENTIALS_OR_BOUND = frozenset({c.ESME_RBINDFAIL, c.ESME_RINVPASWD, c.ESME_RINVSYSID, c.ESME_RALYBND})
-"""Refusals that trying again soon cannot mend (SMPP v3.4 §5.1.3; v5.0 §4.7.6 has 0x0D for wrong credentials)."""
-
-_MAX_DOUBLINGS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class BackoffConfig:
-    """A ladder of delays: each step doubles, up to a maximum. Times in seconds."""
-
-    initial: float = 1.0
-    """The most that the first delay can be."""
-    max: float = 60.0
-    """The most that any delay can be."""
 
 
 @dataclass(frozen=True, slots=True)
 class EsmeConfig:
     """Where to connect, as whom, and how often. Times in seconds."""
 
-    host: str
+    host: str = ""
     """Name or address of the SMSC."""
     port: int = 2775
     """TCP port of the SMSC."""
+    hosts: tuple[Endpoint, ...] = ()
+    """Its hosts when there are several, the most wanted first; then host and port are not looked at."""
+    hosts_mode: HostsMode = "failover"
+    """What several hosts are for."""
     name: str = "smsc"
-    """What the links are called: "name/1", "name/2", with "-tx" and "-rx" for a separate pair."""
+    """What the links are called: "name/1", "name/2", with "-tx" and "-rx" for a separate pair, "-standby" on further
+    hosts of a warm standby."""
     system_id: bytes = b""
     """As in the bind, up to 15 octets."""
     password: bytes = field(default=b"", repr=False)
@@ -88,109 +86,63 @@ class EsmeConfig:
     """How long the bind's response may take."""
     unbind_timeout: float = 5.0
     """How long `Esme.stop` waits for the links to unbind."""
-    backoff: BackoffConfig = BackoffConfig()
+    backoff: BackoffConfig = field(default_factory=BackoffConfig)
     """The delays before reconnecting."""
-    refused_backoff: BackoffConfig = BackoffConfig(initial=30.0, max=300.0)
+    refused_backoff: BackoffConfig = field(default_factory=partial(BackoffConfig, 30.0, 300.0))
     """The delays after refused credentials and after "already bound"."""
     stable_after: float = 2.0
     """A bind that lasted so long starts the ladder again."""
-    tls: ssl.SSLContext | None = None
-    """TLS by this context, which says whom to trust; None is plain TCP."""
-    server_name: str = ""
-    """The name in the server's certificate; "" is host."""
-    source_address: str | None = None
-    """The local address to connect from."""
+    dial: DialConfig = field(default_factory=DialConfig)
+    """TLS, source address, keep-alive."""
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The hosts, one or several."""
+        return self.hosts or (Endpoint(self.host, self.port),)
+
+    @property
+    def ladders(self) -> LadderConfig:
+        """The delays; after "already bound" never soon, for the SMSC must first notice that the old link is dead."""
+        return LadderConfig(self.backoff, self.refused_backoff, self.session.enquire_link_interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A bind has failed or ended, and what follows."""
+
+    bind_name: str
+    """Which of the configured binds."""
+    host: str
+    """Where."""
+    error: SmppError
+    """BindRefused, ResponseTimeout, LinkClosed, ConnectFailed, or LocalProtocolError for a bind that cannot be encoded.
+    """
+    delay: float
+    """The next attempt is in so many seconds; math.inf if none is wanted."""
+    next_host: str
+    """And goes there."""
+    held_host: str = ""
+    """Where the bind is all the same, "" if it is not."""
+
+    @property
+    def reason(self) -> str:
+        """What was wrong, in one line."""
+        return str(self.error) or type(self.error).__name__
 
 
 class EsmeObserver(Protocol):
     """What is told about links that are not there."""
 
-    def on_retry(self, bind_name: str, reason: str, error: SmppError | OSError, delay: float) -> None:
-        """A bind has failed or ended, and will be tried again in `delay` seconds.
-
-        Args:
-            bind_name: Which of the configured binds.
-            reason: In one line.
-            error: BindRefused, ResponseTimeout, LinkClosed, or the OSError of connecting.
-            delay: In seconds.
-        """
+    def on_retry(self, retry: Retry) -> None:
+        """A bind has failed or ended, and will be tried again."""
 
 
 class EsmeHandler(LinkHandler, EsmeObserver, Protocol):
     """What uses an Esme."""
 
 
-Connect = Callable[[EsmeConfig], Awaitable[tuple[trio.abc.Stream, str]]]
-"""Makes a connection: the stream, and the peer's address. Raises OSError."""
-
-
-async def connect_tcp(config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
-    """Connect by TCP, and by TLS over it where the configuration says so.
-
-    Raises:
-        OSError: Connecting or the handshake failed.
-    """
-    try:
-        tcp = await trio.open_tcp_stream(config.host, config.port, local_address=config.source_address)
-    except OSError as exc:
-        # trio says that all attempts failed, and keeps why as the cause: an error, or a group of one for each address.
-        cause = exc.__cause__
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        why = (cause.strerror if isinstance(cause, OSError) else None) or str(exc)
-        raise ConnectionError(f"cannot connect to {config.host}:{config.port}: {why}") from exc
-    try:
-        peer = prepare_socket(tcp)
-        if config.tls is None:
-            return tcp, peer
-        tls = trio.SSLStream(tcp, config.tls, server_hostname=config.server_name or config.host)
-        try:
-            await tls.do_handshake()
-        except trio.BrokenResourceError as exc:
-            raise ConnectionError(f"TLS handshake failed: {exc.__cause__ or exc}") from exc
-    except BaseException:
-        await trio.aclose_forcefully(tcp)
-        raise
-    return tls, peer
-
-
-class Backoff:
-    """The delays of one bind, on two ladders.
-
-    Args:
-        config: The ladders.
-        rng: For the jitter.
-    """
-
-    __slots__ = ("_config", "_refusals", "_rng", "_steps")
-
-    def __init__(self, config: EsmeConfig, rng: random.Random) -> None:
-        self._config = config
-        self._rng = rng
-        self._steps = 0
-        self._refusals = 0
-
-    def reset(self) -> None:
-        """Begin both ladders anew: the bind has lasted."""
-        self._steps = self._refusals = 0
-
-    def delay(self, error: SmppError | OSError) -> float:
-        """How long to wait after this error, in seconds."""
-        config = self._config
-        if isinstance(error, BindRefused) and error.command_status in _CREDENTIALS_OR_BOUND:
-            ceiling = _step(config.refused_backoff, self._refusals)
-            self._refusals += 1
-            # Never soon: an SMSC that says "already bound" must first notice that the old link is dead
-            floor = config.session.enquire_link_interval if error.command_status == c.ESME_RALYBND else 0.0
-            return max(self._rng.uniform(ceiling / 2, ceiling), min(floor, config.refused_backoff.max))
-        ceiling = _step(config.backoff, self._steps)
-        self._steps += 1
-        return self._rng.uniform(0.0, ceiling)
-
-
-def _step(ladder: BackoffConfig, steps: int) -> float:
-    return min(ladder.max, ladder.initial * 2.0 ** min(steps, _MAX_DOUBLINGS))
-
+Connect = Callable[[Endpoint, Addresses], Awaitable[tuple[trio.abc.Stream, str]]]
+"""Makes a connection: the stream, and the peer's address. Raises ConnectFailed."""
 
 _BINDS: dict[str, type[BindRequest]] = {
     "transceiver": BindTransceiver,
@@ -213,22 +165,24 @@ class Esme:
         config: Where, as whom, how often.
         handler: Told of links and of what they bring; one for all of them.
         rng: For the jitter of the delays.
-        connect: Makes connections; TCP if left out.
+        connect: Makes connections; TCP and TLS if left out.
     """
 
     def __init__(
-        self, config: EsmeConfig, handler: EsmeHandler, rng: random.Random, connect: Connect = connect_tcp
+        self, config: EsmeConfig, handler: EsmeHandler, rng: random.Random, connect: Connect | None = None
     ) -> None:
         self.config = config
-        self.links: dict[str, Link] = {}
-        """The connections there are, bound or about to be, by name."""
+        self.handler = handler
+        self.rng = rng
+        self.connect = connect or partial(connect_tcp, config=config.dial)
+        self.links: list[Link] = []
+        """The connections there are: bound, about to be, or being closed."""
         self.tap: Callable[[Link], Tap] | None = None
         """Makes the tap of each new connection; None: they get none. See `set_tap`."""
-        self._handler = handler
-        self._rng = rng
-        self._connect = connect
-        self._stopping = False
-        self._waits: set[trio.CancelScope] = set()  # what `stop` need not wait for: connecting, and waiting for a retry
+        self.stopping = False
+        self.addresses = {host: Addresses() for host in config.endpoints}
+        """Which addresses of each host failed."""
+        self._keepers: list[_Keeper] = []
         self._scope = trio.CancelScope()
         self._done = trio.Event()
 
@@ -237,98 +191,204 @@ class Esme:
         config = self.config
         with self._scope:
             async with trio.open_nursery() as nursery:
-                for number in range(1, config.binds + 1):
-                    name = f"{config.name}/{number}"
-                    if config.bind == "separate":
-                        for suffix, bind_class in _PAIR:
-                            nursery.start_soon(self._supervise, name + suffix, bind_class)
-                    else:
-                        nursery.start_soon(self._supervise, name, _BINDS[config.bind])
+                for number in range(config.binds):
+                    for rank, hosts in enumerate(preferences(config.endpoints, config.hosts_mode, number)):
+                        standby = f"-standby{rank if rank > 1 else ''}" if rank else ""
+                        name = f"{config.name}/{number + 1}{standby}"
+                        if config.bind == "separate":
+                            for suffix, bind_class in _PAIR:
+                                nursery.start_soon(self.keep, name + suffix, bind_class, hosts)
+                        else:
+                            nursery.start_soon(self.keep, name, _BINDS[config.bind], hosts)
         self._done.set()
 
     def set_tap(self, tap: Callable[[Link], Tap] | None) -> None:
         """Tap every connection there is and each that will be made, before its first octet; None ends it."""
         self.tap = tap
-        for link in self.links.values():
+        for link in self.links:
             link.tap = tap(link) if tap is not None else None
+
+    async def keep(self, name: str, bind_class: type[BindRequest], hosts: list[Endpoint]) -> None:
+        """Keep one bind up, or a pair in its place where the SMSC knows no transceiver."""
+        keeper = _Keeper(self, name, bind_class, hosts)
+        self._keepers.append(keeper)
+        await keeper.run()
+        self._keepers.remove(keeper)
+        if keeper.wants_pair and not self.stopping:
+            async with trio.open_nursery() as nursery:
+                for suffix, other_class in _PAIR:
+                    nursery.start_soon(self.keep, name + suffix, other_class, hosts)
 
     async def stop(self) -> None:
         """Unbind every link, for at most `unbind_timeout`, and make `run` return."""
-        self._stopping = True
-        for wait in tuple(self._waits):
-            wait.cancel()
-        for link in tuple(self.links.values()):
+        self.stopping = True
+        for keeper in self._keepers:
+            keeper.stop()
+        for link in tuple(self.links):
             link.start_unbind()
         with trio.move_on_after(self.config.unbind_timeout):
             await self._done.wait()
         self._scope.cancel()
 
-    async def _supervise(self, name: str, bind_class: type[BindRequest]) -> None:
-        config = self.config
-        backoff = Backoff(config, self._rng)
-        while not self._stopping:
-            try:
-                error = await self._hold(name, bind_class, backoff)
-            except OSError as exc:
-                error = exc
-            if self._stopping:
-                return
-            if (
-                config.fallback
-                and bind_class is BindTransceiver
-                and isinstance(error, BindRefused)
-                and error.command_status == c.ESME_RINVCMDID
-            ):
-                # 34 §4.1: an SMSC of before v3.4 does not know bind_transceiver
-                async with trio.open_nursery() as nursery:
-                    for suffix, other_class in _PAIR:
-                        nursery.start_soon(self._supervise, name + suffix, other_class)
-                return
-            delay = backoff.delay(error)
-            self._handler.on_retry(name, str(error) or type(error).__name__, error, delay)
-            with self._interruptible():
-                await trio.sleep(delay)
 
-    async def _hold(self, name: str, bind_class: type[BindRequest], backoff: Backoff) -> SmppError | OSError:
-        """Connect, bind, and drive the link until it ends; return what ended it.
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A link of one bind, and the host that it is on."""
 
-        Raises:
-            OSError: There was no connection.
-        """
-        config = self.config
+    link: Link
+    rank: int
+    lasted: bool = False
+
+
+class _Keeper:
+    """One configured bind: a link on the best host that can be had, and for a moment two while it goes to a better one.
+
+    Args:
+        esme: Whose bind it is.
+        name: Of the bind.
+        bind_class: Which bind.
+        hosts: In the order of preference.
+    """
+
+    def __init__(self, esme: Esme, name: str, bind_class: type[BindRequest], hosts: list[Endpoint]) -> None:
+        self.wants_pair = False
+        """The SMSC does not know this bind, and a pair is to be tried."""
+        self._esme = esme
+        self._name = name
+        self._bind_class = bind_class
+        self._hosts = hosts
+        self._route = Route(len(hosts), esme.config.ladders, esme.rng.uniform)
+        self._held: list[_Held] = []  # bound, and not retired; the last is the one to stay
+        self._news = trio.Event()
+        self._attempting = trio.CancelScope()
+
+    async def run(self) -> None:
+        """Keep the bind up until `stop`."""
+        async with trio.open_nursery() as nursery:
+            while not self._esme.stopping and not self.wants_pair:
+                now = trio.current_time()
+                goal = self._route.better(self._held[-1].rank) if self._held else self._route.next(now)
+                rank, due = goal or (0, math.inf)
+                if due <= now:
+                    with trio.CancelScope() as self._attempting:
+                        await self._attempt(rank, nursery)
+                else:
+                    self._news = trio.Event()
+                    with trio.move_on_at(due):
+                        await self._news.wait()
+
+    def stop(self) -> None:
+        """Try nothing more; the links are the caller's to unbind."""
+        self._attempting.cancel()
+        self._news.set()
+
+    async def _attempt(self, rank: int, nursery: trio.Nursery) -> None:
+        """Try to have a link on a host."""
+        esme, config, host = self._esme, self._esme.config, self._hosts[rank]
         connection: tuple[trio.abc.Stream, str] | None = None
-        with self._interruptible(), trio.move_on_after(config.connect_timeout):
-            connection = await self._connect(config)
-        if connection is None:
-            raise TimeoutError(f"no connection to {config.host}:{config.port} within {config.connect_timeout:g} s")
+        try:
+            with trio.move_on_after(config.connect_timeout):
+                connection = await esme.connect(host, esme.addresses[host])
+            if connection is None:
+                raise ConnectFailed("connect_timeout", f"no connection to {host} within {config.connect_timeout:g} s")
+        except ConnectFailed as error:
+            self._failed(rank, error)
+            return
         stream, peer = connection
         session_config = replace(config.session, interface_version=config.interface_version)
         session = Session(Role.ESME, session_config, trio.current_time())
-        link = self.links[name] = Link(stream, session, self._handler, config.link, name=name, peer=peer)
-        if self.tap is not None:
-            link.tap = self.tap(link)
-        failure: SmppError | None = None
-
-        async def bind() -> None:
-            nonlocal failure
-            failure = await self._bind(link, bind_class)
-            if failure is not None:
+        link = Link(stream, session, esme.handler, config.link, name=self._name, peer=peer, host=str(host))
+        if esme.tap is not None:
+            link.tap = esme.tap(link)
+        esme.links.append(link)
+        held = _Held(link, rank)
+        nursery.start_soon(self._drive, held)
+        bound = False
+        try:
+            refusal = await self._bind(link)
+            if refusal is None:
+                bound = True
+                self._held.append(held)
+                nursery.start_soon(self._settle, held, nursery)
+                nursery.start_soon(self._watch, held)
+            elif not esme.stopping:
+                esme.addresses[host].failed(tcp_address(peer))
+                self._failed(rank, refusal)
+        finally:
+            if not bound:
                 link.start_unbind()
 
+    async def _drive(self, held: _Held) -> None:
+        """Run a link to its end."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(bind)
-                reason = await link.run()
+            await held.link.run()
         finally:
-            del self.links[name]
-        if trio.current_time() - link.bound_at >= config.stable_after:
-            backoff.reset()
-        return failure or LinkClosed(reason)
+            self._esme.links.remove(held.link)
 
-    async def _bind(self, link: Link, bind_class: type[BindRequest]) -> SmppError | None:
+    async def _watch(self, held: _Held) -> None:
+        """Wait for the end of a session, and look for another; its link may be closing for a while."""
+        await held.link.over.wait()
+        if held in self._held:
+            self._held.remove(held)
+            self._lost(held)
+            if not self._held:
+                self._attempting.cancel()  # of a better host: what is to be had soon counts now
+            self._news.set()
+
+    async def _settle(self, held: _Held, nursery: trio.Nursery) -> None:
+        """Once a link has lasted, let go of the one on a host that is not so good."""
+        with trio.move_on_after(self._esme.config.stable_after):
+            await held.link.over.wait()
+            return
+        held.lasted = True
+        self._route.lasted(held.rank)
+        self._esme.addresses[self._hosts[held.rank]].worked(tcp_address(held.link.peer))
+        others = [other for other in self._held if other is not held]
+        self._held = [held]
+        for other in others:
+            nursery.start_soon(self._let_go, other)
+
+    async def _let_go(self, held: _Held) -> None:
+        held.link.retire()
+        with trio.move_on_after(self._esme.config.unbind_timeout):
+            await held.link.over.wait()
+        held.link.start_unbind()
+
+    def _lost(self, held: _Held) -> None:
+        """Note that a bind has ended that nobody let go."""
+        if self._esme.stopping:
+            return
+        if not held.lasted:
+            self._esme.addresses[self._hosts[held.rank]].failed(tcp_address(held.link.peer))
+        session = held.link.session
+        error = LinkClosed(session.close_reason, session.close_cause)
+        self._route.lost(held.rank, error, trio.current_time())
+        self._tell(held.rank, error)
+
+    def _failed(self, rank: int, error: SmppError) -> None:
+        """Note that an attempt at a host has failed."""
+        self.wants_pair = (
+            self._esme.config.fallback
+            and self._bind_class is BindTransceiver
+            and isinstance(error, BindRefused)
+            and error.command_status == c.ESME_RINVCMDID  # 34 §4.1: an SMSC of before v3.4
+        )
+        if not self.wants_pair:
+            self._route.failed(rank, error, trio.current_time())
+            self._tell(rank, error)
+
+    def _tell(self, rank: int, error: SmppError) -> None:
+        goal = self._route.better(self._held[-1].rank) if self._held else self._route.next(trio.current_time())
+        following, due = goal or (self._held[-1].rank, math.inf)
+        delay = max(due - trio.current_time(), 0.0)
+        held_host = str(self._hosts[self._held[-1].rank]) if self._held else ""
+        retry = Retry(self._name, str(self._hosts[rank]), error, delay, str(self._hosts[following]), held_host)
+        self._esme.handler.on_retry(retry)
+
+    async def _bind(self, link: Link) -> SmppError | None:
         """Bind a new link; return what went wrong."""
-        config = self.config
-        request = bind_class(
+        config = self._esme.config
+        request = self._bind_class(
             config.system_id,
             config.password,
             config.system_type,
@@ -350,13 +410,3 @@ class Esme:
             return None
         text = f"{request.name} refused with {c.status_name(status)}: {c.status_text(status)}"
         return BindRefused(status, text)
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """A wait that `stop` cuts short."""
-        with trio.CancelScope() as scope:
-            self._waits.add(scope)
-            try:
-                yield
-            finally:
-                self._waits.remove(scope)

@@ -32,6 +32,8 @@ class SessionConfig:
     """How long a connection may stay without a bind (SMPP v3.4 §7.2)."""
     enquire_link_interval: float = 30.0
     """After how long without an octet from the peer it is asked whether it is there; 0 is never."""
+    enquire_link_timeout: float = 0.0
+    """How long any octet is waited for after an enquire_link, before the peer counts as dead; 0 is response_timeout."""
     inactivity_timeout: float = 0.0
     """After how long without an operation, enquire_link not counted, the session is unbound; 0 is never."""
     response_timeout: float = 30.0

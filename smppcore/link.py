@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -25,6 +26,7 @@ import trio
 from smppcore.errors import LinkClosed, LocalProtocolError
 from smppcore.events import Event, Outcome
 from smppcore.states import SessionState
+from smppcore.tls import explain, is_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from smppcore.pdu import Pdu
     from smppcore.session import Session
 
+KEEPALIVE_SECONDS = 60.0
+"""The system's own default is two hours, longer than any firewall remembers a connection."""
 _READ_BYTES = 65536
 _STREAM_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -107,6 +111,7 @@ class Link:
         config: How to treat the stream.
         name: What logs and metrics call this link.
         peer: The other side's address, for people.
+        host: The host as configured, of which `peer` is an address.
         before_bound: Told of the events before the bind, as an SMSC must be to answer it.
     """
 
@@ -119,6 +124,7 @@ class Link:
         *,
         name: str = "",
         peer: str = "",
+        host: str = "",
         before_bound: Callable[[Link, list[Event]], None] | None = None,
     ) -> None:
         self.session = session
@@ -126,6 +132,7 @@ class Link:
         self.config = config
         self.name = name
         self.peer = peer
+        self.host = host
         self.started = trio.current_time()
         self.bound_at = math.inf
         """When the session was bound, in seconds of trio's clock; math.inf before."""
@@ -133,12 +140,15 @@ class Link:
         self._before_bound = before_bound
         self._was_bound = False
         self._aborted = False
+        self._retiring = False
         self._ended = False
         self._calls: dict[int, _Call] = {}  # by id() of the request, which the session keeps alive
         self._direct: list[Pdu] = []  # requests of _calls that have not been sent
         self._parked: trio.lowlevel.Task | None = None  # the writer, while it has nothing to write
         self._writing = 0  # octets that send_all is at
         self._drained: trio.Event | None = None  # what the reader waits for while too much is to be written
+        self.over = trio.Event()
+        """Set when a session that was bound is so no more; the link may still be closing."""
         self._flushed = trio.Event()
         self._at_end = False  # the peer has closed its side
         self.tap: Tap | None = None
@@ -187,6 +197,8 @@ class Link:
         if not self._was_bound and self.session.bound:
             self._announce_bound()
         self._attend()
+        if self._retiring:
+            self._retire()
 
     def wake(self) -> None:
         """Let the writer ask for requests again."""
@@ -199,10 +211,19 @@ class Link:
         self.session.unbind(trio.current_time())
         self._attend()
 
-    def abort(self, reason: str) -> None:
+    def retire(self) -> None:
+        """Take no more requests from the handler, and unbind when everything is answered, on both sides."""
+        self._retiring = True
+        self._retire()
+
+    def _retire(self) -> None:
+        if not self.session.outstanding and not self.session.unanswered:
+            self.start_unbind()
+
+    def abort(self, reason: str, cause: str = "closed") -> None:
         """End the link at once, with no unbind and nothing more written; `run` returns the reason."""
         self._aborted = True
-        self._dispatch(self.session.abort(reason, trio.current_time()))
+        self._dispatch(self.session.abort(reason, trio.current_time(), cause))
         self._attend()
 
     async def request(self, pdu: Pdu) -> Pdu:
@@ -249,7 +270,7 @@ class Link:
                     try:
                         data = bytes(await stream.receive_some(_READ_BYTES))
                     except _STREAM_ERRORS as exc:
-                        self._dispatch(session.abort(_why("the connection was lost", exc), trio.current_time()))
+                        self._dispatch(session.abort((why := _why(exc))[0], trio.current_time(), why[1]))
                         return
                     if self.tap is not None:
                         self.tap.received(data)
@@ -284,6 +305,10 @@ class Link:
                 self.handler.on_events(self, events)
             elif self._before_bound is not None:
                 self._before_bound(self, events)
+        if self._was_bound and not self.session.bound:
+            self.over.set()
+        if self._retiring:
+            self._retire()
 
     def _announce_bound(self) -> None:
         self._was_bound = True
@@ -342,10 +367,10 @@ class Link:
                     try:
                         await stream.send_all(data)
                     except _STREAM_ERRORS as exc:
-                        self._fail(_why("the connection was lost", exc), link_scope)
+                        self._fail(*_why(exc), link_scope)
                         return
                 if scope.cancelled_caught:
-                    self._fail(f"a write did not finish within {write_timeout:g} s", link_scope)
+                    self._fail(f"a write did not finish within {write_timeout:g} s", "write_timeout", link_scope)
                     return
                 self._writing = 0
                 if self._drained is not None:
@@ -371,7 +396,7 @@ class Link:
             self._send_direct()
             sent = True
         room = session.window_room
-        if room > 0 and self._was_bound:
+        if room > 0 and self._was_bound and not self._retiring:
             requests = self.handler.take_requests(self, room)
             if requests:
                 self._send(requests)
@@ -422,8 +447,8 @@ class Link:
         if deadline < self._read_scope.deadline:
             self._read_scope.deadline = deadline
 
-    def _fail(self, reason: str, link_scope: trio.CancelScope) -> None:
-        self._dispatch(self.session.abort(reason, trio.current_time()))
+    def _fail(self, reason: str, cause: str, link_scope: trio.CancelScope) -> None:
+        self._dispatch(self.session.abort(reason, trio.current_time(), cause))
         link_scope.cancel()
 
     def _end(self) -> None:
@@ -439,25 +464,43 @@ class Link:
             self.handler.on_closed(self, self.session.close_reason)
 
 
-def _why(what: str, exc: BaseException) -> str:
-    """One line for an error of the stream: trio's errors keep the system's own as their cause."""
+def _why(exc: BaseException) -> tuple[str, str]:
+    """An error of the stream in a line and in a word: trio's errors keep the system's own as their cause."""
     cause = exc.__cause__ or exc
-    text = str(cause) or type(cause).__name__
-    return f"{what}: {text}"
+    if is_end(cause):
+        return "the peer closed the connection", "peer_closed"
+    # With TLS 1.3 a client learns only after its handshake that its certificate was not accepted (RFC 8446 §4.4.2.4).
+    if problem := explain(cause):
+        return problem, "tls"
+    return f"the connection was lost: {str(cause) or type(cause).__name__}", "lost"
 
 
-def prepare_socket(stream: trio.SocketStream) -> str:
+def prepare_socket(stream: trio.SocketStream, keepalive: float = KEEPALIVE_SECONDS) -> str:
     """Set a connected socket up for SMPP.
 
     TCP_NODELAY, without which a response waits for the peer's acknowledgement of the one before (up to 40 ms), is
     set by trio already; keep-alive finds the dead peers of links that do not ask with enquire_link.
 
+    Args:
+        stream: Connected.
+        keepalive: After so many seconds without an octet the system asks whether the peer is there, and three times
+            more at a third of it before it gives the connection up; 0 is never.
+
     Returns:
         The peer's address, "host:port".
     """
-    stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_KEEPALIVE, 1)
+    if keepalive:
+        options = (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, math.ceil(keepalive)),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, math.ceil(keepalive / 3)),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+        )
+        for option in options:
+            with contextlib.suppress(OSError):  # gone already; the first read will say so
+                stream.setsockopt(*option)
     try:
         host, port, *_ = stream.socket.getpeername()
     except OSError:
-        return "?"  # gone already; the first read will say so
+        return "?"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -94,6 +94,8 @@ class Session:
         """The stream must be closed once everything queued has been written."""
         self.close_reason = ""
         """Why, once the session is unbound or closed."""
+        self.close_cause = ""
+        """The same in a word, as in LinkClosed."""
         self.output_bytes = 0
         """How many octets are queued."""
         self._window: Window[Pdu] = Window(config.window, config.response_timeout)
@@ -113,6 +115,7 @@ class Session:
         self._last_received = now
         self._last_operation = now
         self._enquire_sent = _NEVER  # when, while it is un-answered
+        self._enquire_timeout = config.enquire_link_timeout or config.response_timeout
 
     @property
     def window_room(self) -> int:
@@ -222,7 +225,7 @@ class Session:
         Returns:
             The outcomes of all outstanding requests, and the change of state.
         """
-        return self.abort(self.close_reason or "the peer closed the connection", now)
+        return self.abort(self.close_reason or "the peer closed the connection", now, "peer_closed")
 
     def _keep_partial(self, data: bytes, position: int, end: int, now: float, events: list[Event]) -> None:
         """Keep the start of a PDU, or end the session if its length cannot be right (SMPP v3.4 §4.3)."""
@@ -246,7 +249,7 @@ class Session:
     def _break_framing(self, reason: str, sequence: int, now: float) -> list[Event]:
         self.counters.protocol_errors += 1
         self._nack(c.ESME_RINVCMDLEN, sequence)
-        return self.abort(f"the peer sent {reason}", now)
+        return self.abort(f"the peer sent {reason}", now, "protocol")
 
     # Responses --------------------------------------------------------------------------------------------------------
 
@@ -365,6 +368,7 @@ class Session:
         elif self.state is _UNBOUND:
             pass  # requests that follow an unbind are not processed
         elif command_id == c.UNBIND and self.bound:
+            self.close_cause = "unbound"
             events.append(self._move(_UNBOUND, "unbound by the peer"))
             if self._unanswered_count:
                 # What the application is about to answer would otherwise be delivered again after the rebind
@@ -552,6 +556,8 @@ class Session:
             return math.inf
         config = self.config
         deadline = min(self._window.next_deadline(), self._unbind_deadline)
+        if self._enquire_sent != _NEVER:
+            deadline = min(deadline, self._enquire_sent + self._enquire_timeout)
         if self.bound:
             if config.enquire_link_interval > 0 and self._enquire_sent == _NEVER and not self._unbinding:
                 deadline = min(deadline, self._last_received + config.enquire_link_interval)
@@ -573,10 +579,7 @@ class Session:
         config = self.config
         for request in self._window.expire(now):
             if request.command_id == c.ENQUIRE_LINK:
-                # 50 §4.1.2: any octet since then shows life as well as a response would
-                if self._last_received < self._enquire_sent:
-                    return events + self.abort("enquire_link was not answered", now)
-                self._enquire_sent = _NEVER
+                pass  # below, for it may have a time of its own
             elif request.command_id == c.UNBIND:
                 return events + self.abort("unbind was not answered", now)
             else:
@@ -585,6 +588,11 @@ class Session:
                 events.append(Outcome(request, None, error))
                 if request is self._bind:
                     return events + self.abort("the bind was not answered", now)
+        if self._enquire_sent + self._enquire_timeout <= now and self._enquire_sent != _NEVER:
+            # 50 §4.1.2: any octet since then shows life as well as a response would
+            if self._last_received < self._enquire_sent:
+                return events + self.abort("enquire_link was not answered", now, "enquire_link")
+            self._enquire_sent = _NEVER
         if now >= self._unbind_deadline:
             self._release_unbind()
         if self.bound:
@@ -620,15 +628,21 @@ class Session:
         self._sendable = _NOTHING
         self._queue(self._record_extra(Unbind(), now), 1)
 
-    def abort(self, reason: str, now: float) -> list[Event]:
+    def abort(self, reason: str, now: float, cause: str = "closed") -> list[Event]:
         """End the session: the stream has ended or must end. What is queued may still be written.
+
+        Args:
+            reason: Why, in one line.
+            now: In seconds.
+            cause: The same in a word, as in LinkClosed.
 
         Returns:
             One outcome with LinkClosed for every outstanding request, and the change of state; [] if it had ended.
         """
         if self.state is _CLOSED:
             return []
-        error = LinkClosed(reason)
+        self.close_cause = self.close_cause or cause
+        error = LinkClosed(reason, cause)
         events: list[Event] = [
             Outcome(request, None, error)
             for request in self._window.drain()

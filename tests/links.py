@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from smppcore.errors import SmppError
+    from smppcore.esme import Retry
 
 
 class Recorder:
@@ -27,7 +28,8 @@ class Recorder:
         self.events: list[Event] = []
         self.closed: list[tuple[Link, str]] = []
         self.to_send: list[Pdu] = []
-        self.retries: list[tuple[float, str, SmppError | OSError, float]] = []
+        self.retries: list[tuple[float, str, SmppError, float]] = []
+        self.hops: list[Retry] = []
         self.rooms: list[int] = []
 
     def on_bound(self, link: Link) -> None:
@@ -46,8 +48,9 @@ class Recorder:
     def on_closed(self, link: Link, reason: str) -> None:
         self.closed.append((link, reason))
 
-    def on_retry(self, bind_name: str, reason: str, error: SmppError | OSError, delay: float) -> None:
-        self.retries.append((trio.current_time(), bind_name, error, delay))
+    def on_retry(self, retry: Retry) -> None:
+        self.hops.append(retry)
+        self.retries.append((trio.current_time(), retry.bind_name, retry.error, retry.delay))
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -10,6 +10,7 @@ import pytest
 from bridge.carrier import Carrier
 from bridge.events import Arrivals, CapacityChanged, LinkChanged, SessionBound, SessionLost, Withdrawn
 from smppcore.errors import BindRefused, LinkClosed
+from smppcore.esme import Retry
 from tests.pipeline import START, link, text
 from tests.test_outbound import LONG, flight
 
@@ -17,18 +18,26 @@ if TYPE_CHECKING:
     from bridge.config import LinkConfig
     from bridge.events import Event
     from bridge.store import LinkRow
+    from smppcore.errors import SmppError
     from smppcore.link import Link
+
+
+HOST = "smsc.example:2775"
 
 
 class FakeSession:
     def __init__(self, *, can_send: bool, can_receive: bool) -> None:
         self.can_send = can_send
         self.can_receive = can_receive
+        self.bound = True
         self.peer_system_id = b"smsc"
 
 
 class FakeLink:
-    def __init__(self, *, can_send: bool = True, can_receive: bool = True) -> None:
+    def __init__(self, *, can_send: bool = True, can_receive: bool = True, host: str = "smsc.example:2775") -> None:
+        self.name = "a/1"
+        self.host = host
+        self.peer = "192.0.2.1:2775"
         self.session = FakeSession(can_send=can_send, can_receive=can_receive)
         self.woken = 0
 
@@ -51,6 +60,10 @@ class Desk:
 
     def rows(self) -> list[LinkRow]:
         return [event.row for event in self.taken() if isinstance(event, LinkChanged)]
+
+
+def retry(error: SmppError, delay: float, host: str = HOST, next_host: str = HOST, held_host: str = "") -> Retry:
+    return Retry("a/1", host, error, delay, next_host, held_host)
 
 
 def as_link(fake: FakeLink) -> Link:
@@ -107,7 +120,7 @@ def test_a_link_is_ready_when_it_can_do_what_it_is_for(
         desk.carrier.on_bound(as_link(FakeLink(can_send=can_send, can_receive=can_receive)))
     assert desk.carrier.ready is ready
     events = desk.taken()
-    assert [e.capacity for e in events if isinstance(e, CapacityChanged)][-1] == capacity
+    assert [0, *(e.capacity for e in events if isinstance(e, CapacityChanged))][-1] == capacity
     assert sum(isinstance(e, SessionBound) for e in events) == sum(receive for _, receive in sessions)
     wanted = 2 if bind == "separate" else 1
     last = [e.row.state for e in events if isinstance(e, LinkChanged)][-1]
@@ -186,12 +199,11 @@ def test_a_refused_bind_is_said_in_one_line(desk: Desk, caplog: pytest.LogCaptur
     desk.taken()
     desk.now += 1
     with caplog.at_level(logging.WARNING, "smppbridge.link"):
-        desk.carrier.on_retry("a/1", "bind_transceiver refused with ESME_RINVPASWD", BindRefused(14, "no"), 30.0)
+        desk.carrier.on_retry(retry(BindRefused(14, "bind_transceiver refused with ESME_RINVPASWD"), 30.0))
         desk.now += 30
-        desk.carrier.on_retry("a/1", "bind_transceiver refused with ESME_RINVPASWD", BindRefused(14, "no"), 60.0)
+        desk.carrier.on_retry(retry(BindRefused(14, "bind_transceiver refused with ESME_RINVPASWD"), 60.0))
     assert [record.getMessage() for record in caplog.records] == [
         "link a/1: bind_transceiver refused with ESME_RINVPASWD; next attempt in 30.0 s",
-        "link a/1: bind_transceiver refused with ESME_RINVPASWD; next attempt in 60.0 s",
     ]
     first, second = desk.rows()
     assert (first.state, first.detail) == ("refused", "bind_transceiver refused with ESME_RINVPASWD")
@@ -200,8 +212,10 @@ def test_a_refused_bind_is_said_in_one_line(desk: Desk, caplog: pytest.LogCaptur
 
 def test_a_failed_attempt_of_one_session_does_not_hide_the_others(desk: Desk, bound: FakeLink) -> None:
     assert bound.session.can_send
-    desk.carrier.on_retry("a/2", "gone", LinkClosed("gone"), 1.0)
-    assert desk.rows() == []
+    desk.carrier.on_retry(retry(LinkClosed("gone"), 1.0))
+    (event,) = desk.taken()
+    assert isinstance(event, LinkChanged)
+    assert (event.row.state, event.row.detail, event.reconnect) == ("bound", "", "closed")
 
 
 def test_a_stopping_link_claims_nothing_more_and_sends_what_is_claimed(desk: Desk, bound: FakeLink) -> None:

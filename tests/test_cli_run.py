@@ -130,7 +130,7 @@ def test_a_certificate_that_is_none_is_one_line(file: Path) -> None:
     (file.parent / "ca.pem").write_text("nonsense")
     file.write_text(file.read_text() + 'tls = { ca = "ca.pem" }\n')
     line = one_line(run(file))
-    assert line.startswith(f"{file}: tls.ca: {file.parent / 'ca.pem'} holds no certificates")
+    assert line.endswith(f"link[1].tls.ca: {file.parent / 'ca.pem'} holds no certificates in PEM form")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -12,7 +12,9 @@ import pytest
 
 from bridge import config as configuration
 from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load, not_in_force
+from smppcore.failover import Endpoint
 from smppcore.text import LANGUAGES
+from tests.certificates import Authority
 
 CONF = Path(__file__).parent.parent / "conf" / "bridge.toml"
 DATA = Path(__file__).parent / "data"
@@ -243,18 +245,19 @@ def test_a_password_is_never_printed(write: Writer) -> None:
 
 
 def test_tls_is_off_on_or_a_table(write: Writer) -> None:
-    ca = write.path.parent / "ca.pem"
-    ca.write_text("")
+    authority = Authority(write.path.parent)
+    pair = authority.issue("esme.example")
     assert write.link("tls = false").tls is None
     assert write.link("tls = true").tls == TlsConfig()
-    link = write.link('tls = { ca = "ca.pem", cert = "ca.pem", key = "ca.pem", server_name = "smpp.example" }')
-    assert link.tls == TlsConfig(ca, ca, ca, "smpp.example")
+    files = f'ca = "{authority.ca.name}", cert = "{pair.cert.name}", key = "{pair.key.name}"'
+    link = write.link(f'tls = {{ {files}, server_name = "smpp.example", min_version = "1.3" }}')
+    assert link.tls == TlsConfig(authority.ca, pair.cert, pair.key, "smpp.example", "1.3")
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('tls = "on"', "4: link[1].tls: must be true, false or a table of ca, cert, key, server_name"),
+        ('tls = "on"', "4: link[1].tls: must be true, false or a table of ca, cert, key, server_name, min_version"),
         ("tls = { verify = false }", "4: link[1].tls.verify: unknown key"),
         ('tls = { key = "bridge.toml" }', "4: link[1].tls.key: is of no use without `cert`"),
     ],
@@ -265,7 +268,7 @@ def test_wrong_tls_is_named(write: Writer, text: str, problem: str) -> None:
 
 def test_a_missing_tls_file_is_named(write: Writer) -> None:
     assert write.link_problems('tls = { ca = "nope.pem" }') == [
-        f"4: link[1].tls.ca: there is no file {write.path.parent / 'nope.pem'}"
+        f"4: link[1].tls.ca: cannot read {write.path.parent / 'nope.pem'}: No such file or directory"
     ]
 
 
@@ -275,6 +278,45 @@ def test_errors_are_statuses_by_name_number_or_range_and_single_ones_win(write: 
         'ESME_RINVDSTADR = "temporary"\n"0x401" = "opted_out"\n"0x400 - 0x402" = "in_doubt"\n88 = "permanent"\n'
     ).link
     assert link.errors == {0x0B: "temporary", 0x400: "in_doubt", 0x401: "opted_out", 0x402: "in_doubt", 88: "permanent"}
+
+
+def test_a_certificate_without_its_key_is_named(write: Writer) -> None:
+    authority = Authority(write.path.parent)
+    ours, other = authority.issue("esme.example"), authority.issue("esme.example")
+    (problem,) = write.link_problems(f'tls = {{ cert = "{ours.cert.name}", key = "{other.key.name}" }}')
+    assert problem == f"4: link[1].tls.key: {other.key} is not the key of the certificate in {ours.cert}"
+
+
+# ---------------------------------------------------------------- hosts
+
+
+def test_hosts_are_names_with_or_without_a_port(write: Writer) -> None:
+    assert write.link('host = "smsc.example"\nport = 3550').endpoints == (Endpoint("smsc.example", 3550),)
+    link = write.link('hosts = ["a.example", "b.example:2776", "[::1]:2777", "::1", "[::2]"]\nport = 3550')
+    assert link.endpoints == (
+        Endpoint("a.example", 3550),
+        Endpoint("b.example", 2776),
+        Endpoint("::1", 2777),
+        Endpoint("::1", 3550),
+        Endpoint("::2", 3550),
+    )
+    assert link.hosts_mode == "failover"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('host = "a"\nhosts = ["b"]', "4: link[1].host: give `host` or `hosts`, not both"),
+        ('hosts = ["a", "a:2775"]', "4: link[1].hosts: names a host twice"),
+        ('hosts = ["a:0", "b"]', '4: link[1].hosts[1]: must be a host, or a host and a port as "smsc1.example:2775"'),
+        ('hosts = [":1"]', '4: link[1].hosts[1]: must be a host, or a host and a port as "smsc1.example:2775"'),
+        ('hosts_mode = "standby"', "4: link[1].hosts_mode: is of no use without several `hosts`"),
+        ('hosts_mode = "stand-by"', "4: link[1].hosts_mode: must be one of failover, balance, standby"),
+        ('source_address = "here"', "4: link[1].source_address: must be an IP address of this machine"),
+    ],
+)
+def test_wrong_hosts_are_named(write: Writer, text: str, problem: str) -> None:
+    assert [found.partition("; did you")[0] for found in write.link_problems(text)] == [problem]
 
 
 # ---------------------------------------------------------------- what is refused
@@ -411,7 +453,7 @@ def test_the_shipped_file_names_every_option() -> None:
 def test_what_the_shipped_file_comments_out_is_the_default(tmp_path: Path) -> None:
     # Each `# key = value` line, put in force, must change nothing.
     shown = re.compile(r"^# (\w+ = .*)$", re.MULTILINE)
-    examples = ("password_env", "password_file", "token_file", "group", "tls = {")
+    examples = ("password_env", "password_file", "token_file", "group", "hosts = ", "tls = {")
     lines = []
     for line in CONF.read_text(encoding="utf-8").splitlines():
         match = shown.match(line)

@@ -7,6 +7,7 @@ import pytest
 from smppcore.constants import ESME_RBINDFAIL, ESME_RINVCMDLEN, ESME_RINVSRCADR
 from smppcore.errors import (
     BindRefused,
+    ConnectFailed,
     DecodeError,
     FramingError,
     LinkClosed,
@@ -20,7 +21,7 @@ from smppcore.errors import (
 def test_every_error_is_one_of_ours() -> None:
     assert issubclass(DecodeError, RemoteProtocolError)
     assert issubclass(FramingError, RemoteProtocolError)
-    for error in (LocalProtocolError, RemoteProtocolError, BindRefused, ResponseTimeout, LinkClosed):
+    for error in (LocalProtocolError, RemoteProtocolError, BindRefused, ConnectFailed, ResponseTimeout, LinkClosed):
         assert issubclass(error, SmppError)
 
 
@@ -55,3 +56,10 @@ def test_a_response_timeout_says_how_long(seconds: float, text: str) -> None:
 
 def test_a_closed_link_says_why() -> None:
     assert LinkClosed("the peer closed the stream").reason == "the peer closed the stream"
+
+
+def test_a_connection_that_did_not_come_about_has_its_cause_in_a_word() -> None:
+    error = ConnectFailed("dns", "the name has no address")
+    assert (error.cause, str(error)) == ("dns", "the name has no address")
+    assert LinkClosed("gone").cause == "closed"
+    assert LinkClosed("silent", "enquire_link").cause == "enquire_link"

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from smppcore import constants as c
-from smppcore.errors import BindRefused, LinkClosed, ResponseTimeout
+from smppcore.errors import BindRefused, ConnectFailed, LinkClosed, ResponseTimeout
 from smppcore.esme import EsmeConfig
 from smppcore.pdu import (
     BindTransceiver,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
+    from smppcore.failover import Addresses, Endpoint
     from smppcore.receipt import Receipt
     from smppcore.testbed.load.mt_books import MtReport
 
@@ -51,7 +52,7 @@ async def generator(
     """A generator whose connections go to `serve`; bound."""
     async with trio.open_nursery() as nursery:
 
-        async def connect(_config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
+        async def connect(_host: Endpoint, _addresses: Addresses) -> tuple[trio.abc.Stream, str]:
             ours, theirs = trio.testing.memory_stream_pair()
             nursery.start_soon(serve, theirs)
             return ours, "memory"
@@ -199,10 +200,10 @@ async def test_a_refused_bind_is_told() -> None:
 
 
 async def test_a_connection_that_cannot_be_made_is_told() -> None:
-    async def connect(_config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
-        raise ConnectionError("nobody there")
+    async def connect(_host: Endpoint, _addresses: Addresses) -> tuple[trio.abc.Stream, str]:
+        raise ConnectFailed("refused", "nobody there")
 
-    with pytest.RaisesGroup(pytest.RaisesExc(ConnectionError, match="nobody there"), flatten_subgroups=True):
+    with pytest.RaisesGroup(pytest.RaisesExc(ConnectFailed, match="nobody there"), flatten_subgroups=True):
         await MtGenerator(ESME, LOAD, connect).hold()
 
 

@@ -14,13 +14,14 @@ import trio
 from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
 from bridge.control import ControlError, ask
 from bridge.export import message_rows
-from bridge.service import Service, esme_config, steady_clock, tls_context
+from bridge.service import Service, esme_config, steady_clock
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.web import serve
 from smppcore import constants as c
 from smppcore.dissect.found import Found
 from smppcore.dissect.recording import read
+from smppcore.failover import Endpoint
 from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitSM, SubmitSMResp, decode
 from smppcore.session import SessionConfig
 from smppcore.smsc import SmscConfig, SmscServer
@@ -271,7 +272,7 @@ async def test_a_link_bound_in_one_direction_only_is_not_ready(tmp_path: Path) -
             return refuse(bind, peer) if bind.name == "bind_transmitter" else c.ESME_RBINDFAIL
 
         smsc.server._authenticate = only_transmitters
-        with logged("bound (1 of 2)") as bound:
+        with logged("(1 of 2)") as bound:
             async with running(config(tmp_path, port, bind="separate")) as service:
                 await bound.wait()
                 assert service.not_ready() == ["link a: bound in one direction only"]
@@ -345,9 +346,8 @@ def test_the_engine_is_told_what_is_configured() -> None:
             refused_reconnect=Backoff(3.0, 4.0),
         )
     )
-    assert (made.host, made.port, made.system_id, made.password, made.binds, made.bind) == (
-        "smsc.example",
-        9,
+    assert (made.endpoints, made.system_id, made.password, made.binds, made.bind) == (
+        (Endpoint("smsc.example", 9),),
         b"me",
         b"pw",
         3,
@@ -355,24 +355,14 @@ def test_the_engine_is_told_what_is_configured() -> None:
     )
     assert (made.session.window, made.session.enquire_link_interval, made.session.response_timeout) == (7, 11.0, 12.0)
     assert (made.link.write_timeout, made.backoff.max, made.refused_backoff.initial) == (13.0, 2.0, 3.0)
-    assert (made.tls, made.server_name) == (None, "")
+    assert made.dial.tls is None
 
 
 def test_tls_verifies_the_peer_by_its_name() -> None:
-    made = esme_config(LinkConfig(name="a", host="smsc.example", tls=TlsConfig()))
-    assert made.tls is not None
-    assert made.tls.check_hostname
-    assert made.server_name == "smsc.example"
-    assert esme_config(LinkConfig(name="a", tls=TlsConfig(server_name="other"))).server_name == "other"
-
-
-def test_a_certificate_that_is_none_is_an_os_error(tmp_path: Path) -> None:
-    file = tmp_path / "cert.pem"
-    file.write_text("nonsense")
-    with pytest.raises(OSError, match=f"tls.cert: {file} is no certificate with its key"):
-        tls_context(TlsConfig(cert=file))
-    with pytest.raises(OSError, match=f"tls.ca: {file} holds no certificates"):
-        tls_context(TlsConfig(ca=file))
+    made = esme_config(LinkConfig(name="a", host="smsc.example", tls=TlsConfig(server_name="other")))
+    assert made.dial.tls is not None
+    assert made.dial.tls.check_hostname
+    assert made.dial.server_name == "other"
 
 
 def traced(settings: Config) -> list[Pdu]:

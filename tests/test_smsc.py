@@ -13,6 +13,7 @@ import trio.testing
 import trustme
 
 from smppcore import constants as c
+from smppcore.dial import DialConfig
 from smppcore.errors import LinkClosed
 from smppcore.esme import Esme, EsmeConfig
 from smppcore.pdu import (
@@ -236,7 +237,9 @@ async def test_our_client_and_our_server_understand_each_other_over_tls() -> Non
         serving(SmscConfig(session=SESSION, tls=server_context), theirs) as (_, port),
         trio.open_nursery() as nursery,
     ):
-        config = EsmeConfig("127.0.0.1", port, system_id=b"esme", password=b"secret", tls=client_context)
+        config = EsmeConfig(
+            "127.0.0.1", port, system_id=b"esme", password=b"secret", dial=DialConfig(tls=client_context)
+        )
         client = Esme(config, ours, Quick())
         nursery.start_soon(client.run)
         await until(lambda: ours.bound)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from smppcore.esme import BackoffConfig, Esme, EsmeConfig
+from smppcore.esme import Esme, EsmeConfig
+from smppcore.failover import BackoffConfig
 from smppcore.testbed.config import Receipts, SimulatorConfig
 from smppcore.testbed.simulator import Simulator
 from tests.links import Recorder

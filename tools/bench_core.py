@@ -32,7 +32,7 @@ from smppcore.smsc import SmscConfig, SmscServer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from smppcore.errors import SmppError
+    from smppcore.esme import Retry
     from smppcore.link import Link
 
 HOST = "127.0.0.1"
@@ -76,9 +76,9 @@ class Pump:
     def on_closed(self, link: Link, reason: str) -> None:
         """Nothing to clear."""
 
-    def on_retry(self, bind_name: str, reason: str, error: SmppError | OSError, delay: float) -> None:
+    def on_retry(self, retry: Retry) -> None:
         """A bench without a link measures nothing."""
-        sys.exit(f"{bind_name}: {reason}")
+        sys.exit(f"{retry.bind_name}: {retry.reason}")
 
 
 class Sink:

@@ -17,7 +17,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 
 # Everything of smppcore below link, and the pure part of the bridge.
-WITH_IO = {"smppcore/link.py", "smppcore/esme.py", "smppcore/smsc.py"}
+WITH_IO = {"smppcore/dial.py", "smppcore/link.py", "smppcore/esme.py", "smppcore/smsc.py"}
 SANS_IO = (
     "smppcore/*.py",
     "smppcore/text/*.py",

@@ -112,7 +112,8 @@ def _numbers(ruleset: Ruleset) -> dict[str, str]:
 
 
 def _peer(link: LinkConfig) -> str:
-    return f"{link.host}:{link.port}{' (TLS)' if link.tls else ''}"
+    mode = f" ({link.hosts_mode})" if link.hosts else ""
+    return f"{', '.join(map(str, link.endpoints))}{mode}{' (TLS)' if link.tls else ''}"
 
 
 def _rate(link: LinkConfig) -> str:

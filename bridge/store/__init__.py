@@ -8,7 +8,7 @@ look-up is free, so every call takes a batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,6 +74,19 @@ class Parked:
     """The deliver_sm or data_sm, whole."""
 
 
+class SessionRow(NamedTuple):
+    """A bound session of a link."""
+
+    name: str
+    """Of the configured bind."""
+    host: str
+    """As configured, host:port."""
+    address: str
+    """That it is connected to."""
+    role: str
+    """"" for one that sends, "standby", or "receives" for one that cannot send."""
+
+
 @dataclass(slots=True)
 class LinkRow:
     """What the service says of one link, for those who look from outside."""
@@ -87,7 +100,9 @@ class LinkRow:
     detail: str
     """The last error in one line, "" if all is well."""
     peer: str
-    """host:port and the peer's system_id."""
+    """The hosts on which it is bound, with the peer's system_id."""
+    held: list[SessionRow] = field(default_factory=list)
+    """The bound sessions."""
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ class Check:
         )
         yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
         yield from self._due()
-        yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 5)))
+        yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 6)))
         yield from self._log()
 
     def _rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:

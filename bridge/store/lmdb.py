@@ -43,6 +43,7 @@ from bridge.store import (
     LogEntry,
     Parked,
     Position,
+    SessionRow,
     StoreError,
     StoreFull,
 )
@@ -102,6 +103,11 @@ def _due_key(entry: tuple[float, int]) -> bytes:
 def _unpack_parked(key: bytes, value: bytes) -> Parked:
     group, message_id = key.decode("latin-1").split("\0", 1)
     return Parked(group, message_id, *msgpack.unpackb(value))
+
+
+def _link_row(name: str, value: bytes) -> LinkRow:
+    state, since, binds, detail, peer, *held = msgpack.unpackb(value)
+    return LinkRow(name, state, since, binds, detail, peer, [SessionRow(*row) for rows in held for row in rows])
 
 
 def _explain(exc: lmdb.Error, path: str | Path = "") -> StoreError:
@@ -365,7 +371,7 @@ class LmdbTurn:
         for row in c.links:
             put(
                 row.name.encode(),
-                msgpack.packb((row.state, row.since, row.binds, row.detail, row.peer)),
+                msgpack.packb((row.state, row.since, row.binds, row.detail, row.peer, row.held)),
                 db=t.link,
             )
         p_ = c.position
@@ -596,7 +602,7 @@ class LmdbReader:
     def links(self) -> list[LinkRow]:
         """Return what the service last said of its links."""
         with self._t.env.begin() as txn, txn.cursor(self._t.link) as cursor:
-            return [LinkRow(key.decode(), *msgpack.unpackb(value)) for key, value in cursor]
+            return [_link_row(key.decode(), value) for key, value in cursor]
 
     def counters(self) -> Iterator[tuple[CounterKey, int]]:
         """Return every counter."""

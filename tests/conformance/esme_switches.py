@@ -113,7 +113,7 @@ ON_THE_WIRE: Mapping[str, Switch] = {
     },
     **{
         f"26-bind-refused-with-0x{status}": edit(
-            CLIENT + "Backoff.delay", ("error.command_status in _CREDENTIALS_OR_BOUND", "False")
+            "smppcore.failover:Backoff.delay", ("error.command_status in _CREDENTIALS or", "False or")
         )
         for status in ("0d", "0e", "0f")
     },
@@ -136,7 +136,7 @@ ON_THE_WIRE: Mapping[str, Switch] = {
         ("if command_id == c.ENQUIRE_LINK:", "if command_id == c.ENQUIRE_LINK and not self.outstanding:"),
     ),
     "35-bind-that-is-not-answered": all_of(
-        edit(CLIENT + "Esme._bind", ("trio.move_on_after(config.bind_timeout)", "trio.move_on_after(1e9)")),
+        edit(CLIENT + "_Keeper._bind", ("trio.move_on_after(config.bind_timeout)", "trio.move_on_after(1e9)")),
         edit("smppcore.window:Window.next_deadline", ("return recorded + self._timeout", "return math.inf")),
         BINDS_FOR_EVER,
     ),
@@ -147,7 +147,7 @@ ON_THE_WIRE: Mapping[str, Switch] = {
     ),
     "37-unbind": SILENT_UNBIND,
     "37-request-after-unbind": PROCESSES_AFTER_UNBIND,
-    "37-unbind-by-the-smsc": edit(CLIENT + "Esme._supervise", ("delay = backoff.delay(error)", "return")),
+    "37-unbind-by-the-smsc": edit(CLIENT + "_Keeper._watch", ("self._news.set()", "pass")),
     "39-enquire-link-that-nobody-answers": NEVER_DEAD,
     "39-enquire-link-answered-with-another-pdu": ONLY_A_RESPONSE_IS_LIFE,
     "51-reserved-data-coding": judging("pdu.data_coding == 0x0B"),
@@ -289,7 +289,7 @@ BEHIND: Mapping[str, Switch] = {
     "90-references-of-8-and-of-16-bits": edit(RECEPTION + "_part", ("place.reference_bits,", "8,")),
     "90-another-content-for-a-part": edit("bridge.assembly:add_part", ("return held[1] == raw", "return True")),
     "91-its-own-window": all_of(
-        UNLIMITED_WINDOW, edit("bridge.carrier:Carrier._capacity", ("senders * self.config.window", "senders * 1000"))
+        UNLIMITED_WINDOW, edit("bridge.carrier:Carrier._capacity", ("len(self._senders) * self.config.window", "1000"))
     ),
     "91-more-requests-than-its-window": UNLIMITED_RECEIVE_WINDOW,
     "94-text-that-comes-again-after-the-session-was-lost": edit(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Effects
     from bridge.records import Mo, Mt
-    from smppcore.esme import EsmeConfig
+    from smppcore.failover import Addresses, Endpoint
 
 _USUAL = SimulatorConfig()
 SETTINGS: Mapping[str, SimulatorConfig] = {
@@ -129,7 +129,7 @@ class OurBridge:
             self.carrier.send(effects.flights)
         self.incidents += effects.incidents
 
-    async def _connect(self, _config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
+    async def _connect(self, _host: Endpoint, _addresses: Addresses) -> tuple[trio.abc.Stream, str]:
         ours, theirs = trio.testing.memory_stream_pair()
         await self._calls.send(theirs)
         return ours, "memory"

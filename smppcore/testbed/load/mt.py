@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from smppcore import constants as c
-from smppcore.errors import BindRefused, LinkClosed, ResponseTimeout
-from smppcore.esme import connect_tcp
+from smppcore.dial import connect_tcp
+from smppcore.errors import BindRefused, ConnectFailed, LinkClosed, ResponseTimeout
+from smppcore.failover import Addresses
 from smppcore.pdu import (
     BindReceiver,
     BindRequest,
@@ -63,18 +65,19 @@ class MtGenerator:
     Args:
         config: Where to connect and as whom; window and rate are the load's.
         load: What to submit first.
-        connect: Makes connections.
+        connect: Makes connections; TCP and TLS if left out.
     """
 
-    def __init__(self, config: EsmeConfig, load: MtLoad, connect: Connect = connect_tcp) -> None:
+    def __init__(self, config: EsmeConfig, load: MtLoad, connect: Connect | None = None) -> None:
         self.config = config
         self.books = MtBooks(load)
         self.sessions: list[_Session] = []
         """The sessions that are bound."""
-        self._connect = connect
+        self._connect = connect or partial(connect_tcp, config=config.dial)
+        self._addresses = Addresses()
         self._stopped = False
         self._closing = trio.Event()
-        self._failures: list[SmppError | OSError] = []
+        self._failures: list[SmppError] = []
         self._fixed: dict[tuple[int, int, int], bytes] = {}  # a submit_sm for esm_class, data_coding, sm_length
         self._pdu = self._prepare(load)
 
@@ -88,7 +91,6 @@ class MtGenerator:
 
         Raises:
             SmppError: None could be bound: why the first was not.
-            OSError: Likewise.
         """
         kinds = _BINDS[self.config.bind] * self.config.binds
         async with trio.open_nursery() as nursery:
@@ -122,17 +124,18 @@ class MtGenerator:
             await trio.sleep(_REBIND_SECONDS)
             await self._bind(kind, trio.TASK_STATUS_IGNORED)
 
-    async def _bind(self, kind: type[BindRequest], task_status: trio.TaskStatus[None]) -> SmppError | OSError | None:
+    async def _bind(self, kind: type[BindRequest], task_status: trio.TaskStatus[None]) -> SmppError | None:
         """Connect, bind, and serve the session until it ends; return why it was never bound."""
         config = self.config
+        host = config.endpoints[0]
         stream: trio.abc.Stream | None = None
         try:
             with trio.move_on_after(config.connect_timeout):
-                stream, _ = await self._connect(config)
-        except OSError as exc:
+                stream, _ = await self._connect(host, self._addresses)
+        except ConnectFailed as exc:
             return exc
         if stream is None:
-            return TimeoutError(f"no connection to {config.host}:{config.port} within {config.connect_timeout:g} s")
+            return ConnectFailed("connect_timeout", f"no connection to {host} within {config.connect_timeout:g} s")
         request = kind(
             config.system_id,
             config.password,
