@@ -103,9 +103,5 @@ class Engine(State):
         """Return when a turn has something to do without any event, in seconds since the epoch."""
         if self._stale:
             return now + RETRY_SECONDS
-        due = min(self.outbox.next_due(now, claiming=not self._full), self.calendar.next())
-        for assembly in self.assemblies.values():
-            queue = self.outbox.links.get(assembly.link)
-            if queue is not None:
-                due = min(due, assembly.started + queue.config.assemble_timeout)
-        return due
+        outbox = self.outbox.next_due(now, claiming=not self._full)
+        return min(outbox, self.calendar.next(), self.assemblies.next_due())

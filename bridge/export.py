@@ -37,6 +37,10 @@ COLUMNS = (
     "detail",
     "redelivered",
     "parts",
+    "data_coding",
+    "flags",
+    "ports",
+    "octets",
     "message_ids",
     "receipts",
     "state",
@@ -79,6 +83,10 @@ def mo_row(mo: Mo) -> Row:
         "detail": mo.detail,
         "redelivered": mo.redelivered,
         "parts": max(len(mo.bodies), 1),
+        "data_coding": mo.data_coding,
+        "flags": list(mo.flags),
+        "ports": list(mo.ports) or None,
+        "octets": [body.hex() for body in mo.bodies] if mo.flags else None,
         "rules_version": mo.rules_version,
     }
 

@@ -1,26 +1,25 @@
 """The second stage of a turn: what arrived, sorted into receipts, parts of long messages, and texts to decide.
 
-Here an MO gets its row and its number, what the carrier delivers again is absorbed (invariant 9), and parts wait for
-each other.
+Here an MO gets its row and its number, and what the carrier delivers again is absorbed (invariant 9); `bridge.joining`
+has parts wait for each other. What is no text to answer, binary or sent to a port, is kept whole and flagged.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.assembly import Assembly, add_part, joined, pack_key
 from bridge.desk import Stage
+from bridge.joining import Joining
 from bridge.records import Mo
 from bridge.redelivery import MoKey, keys_of
 from smppcore import constants
 from smppcore.pdu import DeliverSM, DeliverSMResp, response_to
 from smppcore.receipt import looks_like_receipt, parse_receipt
-from smppcore.text import decode_text
-from smppcore.udh import Concatenation, concatenation_from_sar
+from smppcore.text import Alphabet, UserData, alphabet_of, decode_text, message_class, read_message
+from smppcore.udh import concatenation_from_sar
 from smppcore.udh import parse as parse_udh
 
 if TYPE_CHECKING:
-    from bridge.assembly import AssemblyKey
     from bridge.desk import Desk
     from bridge.events import Arrivals, SessionLost
     from bridge.outbox import LinkQueue
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 _ESM_TYPE = 0x3C
 _ESM_RECEIPTS = (0x04, 0x20)
 _ESM_UDHI = 0x40
+_DISPLAY = b"\x01"  # dest_addr_subunit, SMPP v3.4 §5.3.2.1: the mobile's display
 
 
 class Reception(Stage):
@@ -40,12 +40,10 @@ class Reception(Stage):
         self.texts: list[tuple[Mo, str, LinkQueue]] = []
         """To be decided, in order."""
         self.receipts: list[tuple[LinkQueue, Receipt, Pdu]] = []
-        self.pending: dict[int, Mo] = {}
-        """Rows of long messages that this turn touched."""
+        self.joining = Joining(desk, self._read_parts)
         self.absorbed: list[tuple[str, MoKey, Mo]] = []
         """What came again, by group."""
         self._unanswered: dict[str, dict[MoKey, Mo]] = {}
-        self._redelivered: dict[int, Mo] = {}
 
     def arrived(self, event: Arrivals) -> None:
         """Take in one batch of requests; each gets its response once this turn is committed."""
@@ -78,7 +76,8 @@ class Reception(Stage):
             data_coding: int = pdu.data_coding  # type: ignore[attr-defined]
             key = (source, destination, esm_class, data_coding, body)
             first = unanswered.get(key)
-            if first is not None:
+            # Parts marked by TLVs may say the same and yet be two: `joining` tells.
+            if first is not None and not (pdu.tlvs and pdu.tlv(constants.TAG_SAR_MSG_REF_NUM)):
                 first.redelivered += 1
                 self.changes.log.append(("again", first.id))
                 self.desk.count(event.link, "mo.redelivered")
@@ -91,13 +90,8 @@ class Reception(Stage):
                 self.desk.count(event.link, "mo.refused")
                 continue
             if esm_class & _ESM_UDHI or pdu.tlvs:
-                place, octets = _place_of(pdu, esm_class, body)
-                if place is not None:
-                    self.desk.count(event.link, "parts")
-                    unanswered[key] = self._part(queue, event.time, pdu, key, place, octets)
-                    continue
-            else:
-                octets = body
+                unanswered[key] = self._with_header(queue, event.time, pdu, key)
+                continue
             mo = Mo(
                 self.desk.next_id,
                 event.time,
@@ -118,108 +112,75 @@ class Reception(Stage):
             self.desk.next_id += 1
             unanswered[key] = mo
             self.changes.new_mos.append(mo)
-            self._read(mo, queue, octets, (body,))
+            self._read(mo, queue, decode_text(body, data_coding, queue.texts.default_alphabet), (body,))
         self.effects.responses.append((event.connection, responses))
 
-    def _read(self, mo: Mo, queue: LinkQueue, octets: bytes, bodies: tuple[bytes, ...]) -> None:
-        """Decode a whole message and put it in line for a decision; what is no text is kept whole and not answered."""
-        text = decode_text(octets, mo.data_coding, queue.texts.default_alphabet)
+    def _with_header(self, queue: LinkQueue, time: float, pdu: Pdu, key: MoKey) -> Mo:
+        """Take a message that has a user data header or TLVs: a part of a long one, or one for a port, or neither."""
+        source, destination, esm_class, data_coding, body = key
+        mo = Mo(self.desk.next_id, time, queue.config.name, source, destination, "", "")
+        mo.esm_class, mo.data_coding, mo.addressing = esm_class, data_coding, _addressing(pdu)
+        part = UserData(body, data_coding, has_header=bool(esm_class & _ESM_UDHI))
+        header = parse_udh(body) if part.has_header else None
+        place = header.concatenation() if header is not None else None
+        ports = header.ports() if header is not None else None
+        if pdu.tlvs:
+            place = place or concatenation_from_sar(pdu.tlvs)
+            ports = ports or _ports(pdu)
+            if pdu.tlv(constants.TAG_DEST_ADDR_SUBUNIT) == _DISPLAY:
+                mo.flags = ("flash",)
+        if part.has_header and header is None:
+            mo.flags = (*mo.flags, "header")
+        if ports is not None:
+            mo.ports = ports
+            mo.flags = (*mo.flags, "ports")
+        if place is not None and place.total > 1:
+            return self.joining.part(queue, place, part, mo)
+        self.desk.next_id += 1
+        self.changes.new_mos.append(mo)
+        self._read_parts(mo, queue, [part])
+        return mo
+
+    def _read_parts(self, mo: Mo, queue: LinkQueue, parts: list[UserData]) -> None:
+        text = read_message(parts, queue.texts.default_alphabet)
+        self._read(mo, queue, text, tuple(part.octets for part in parts))
+
+    def _read(self, mo: Mo, queue: LinkQueue, text: str | None, bodies: tuple[bytes, ...]) -> None:
+        """Put a whole message in line for a decision; what is no text to answer is kept whole and flagged."""
+        if mo.data_coding and message_class(mo.data_coding) == 0 and "flash" not in mo.flags:
+            mo.flags = (*mo.flags, "flash")
         if text is None:
+            binary = alphabet_of(mo.data_coding, queue.texts.default_alphabet) is Alphabet.BINARY
+            mo.flags = (*mo.flags, "binary" if binary else "unreadable")
             mo.bodies = bodies
-            mo.outcome = "silent"
-            mo.layer = "silent"
-            mo.detail = "not a text"
-            self.changes.log.append(("mo", mo.id, []))
-            return
-        mo.text = text
-        if len(bodies) > 1 or not text.isascii() or text.encode() != bodies[0]:
-            mo.bodies = bodies
-        self.texts.append((mo, text, queue))
+        else:
+            mo.text = text
+            if mo.flags or len(bodies) > 1 or not text.isascii() or text.encode() != bodies[0]:
+                mo.bodies = bodies
+            if not mo.ports:
+                self.texts.append((mo, text, queue))
+                return
+        mo.outcome = "silent"
+        mo.layer = "silent"
+        why = "not a text" if text is None else "port-addressed"
+        mo.detail = f"{mo.detail}: {why}" if mo.detail else why
+        self.changes.log.append(("mo", mo.id, []))
 
     def _came_before(self, group: str, key: MoKey) -> bool:
         """Absorb a message that the carrier delivers again (invariant 9)."""
         redelivery = self.state.redelivery[group]
         for mo_id in redelivery.candidates(key, self.now):
-            known = self.pending.get(mo_id) or self._redelivered.get(mo_id)
+            known = self.joining.known(mo_id)
             mo = known or self.store.mos([mo_id])[0]
             if mo is not None and key in keys_of(mo):
                 redelivery.absorbed(key, mo, self.now)
                 self.absorbed.append((group, key, mo))
                 mo.redelivered += 1
                 if known is None:
-                    self._redelivered[mo_id] = mo
-                    self.changes.mos.append(mo)
+                    self.joining.take_up(mo)
                 self.changes.log.append(("again", mo.id))
                 return True
         return False
-
-    def _part(self, queue: LinkQueue, time: float, pdu: Pdu, key: MoKey, place: Concatenation, octets: bytes) -> Mo:
-        """Take one part of a long message; the last one makes it a text like any other."""
-        assemblies = self.state.assemblies
-        name: AssemblyKey = (
-            queue.config.group,
-            key[0],
-            key[1],
-            place.reference,
-            place.reference_bits,
-            place.total,
-        )
-        assembly = assemblies.get(name)
-        if assembly is not None and not add_part(assembly, place.sequence, octets, key[4]):
-            self._join(name, assembly, queue, partial=True)
-            assembly = None
-        if assembly is None:
-            mo = Mo(self.desk.new_id(), time, queue.config.name, key[0], key[1], "", "pending")
-            mo.esm_class, mo.data_coding, mo.addressing = key[2], key[3], _addressing(pdu)
-            self.changes.new_mos.append(mo)
-            self.pending[mo.id] = mo
-            assembly = Assembly(mo.id, queue.config.name, time, mo.esm_class, mo.data_coding, mo.addressing)
-            add_part(assembly, place.sequence, octets, key[4])
-            assemblies[name] = assembly
-        else:
-            mo = self._pending_mo(assembly)
-        self.changes.log.append(("part", mo.id))
-        mo.bodies = joined(assembly)[1]
-        if len(assembly.parts) == place.total:
-            self._join(name, assembly, queue, partial=False)
-        else:
-            self.changes.assemblies[pack_key(name)] = assembly.pack()
-        return mo
-
-    def _pending_mo(self, assembly: Assembly) -> Mo:
-        """Return the row of a message that lacks parts; it is written with this turn."""
-        mo = self.pending.get(assembly.mo)
-        if mo is None:
-            mo = self._redelivered.get(assembly.mo)
-            if mo is None:
-                mo = self.store.mos([assembly.mo])[0]
-                if mo is None:
-                    raise RuntimeError(f"the store lacks the row {assembly.mo} of a long message")
-                self.changes.mos.append(mo)
-            self.pending[mo.id] = mo
-        return mo
-
-    def _join(self, name: AssemblyKey, assembly: Assembly, queue: LinkQueue, *, partial: bool) -> None:
-        mo = self._pending_mo(assembly)
-        del self.state.assemblies[name]
-        self.changes.assemblies[pack_key(name)] = None
-        if partial:
-            mo.detail = "partial"
-        octets, bodies = joined(assembly)
-        mo.outcome = ""
-        self._read(mo, queue, octets, bodies)
-
-    def overdue_assemblies(self) -> None:
-        """Read what there is of long messages whose missing parts did not come in time."""
-        overdue = [
-            (name, assembly)
-            for name, assembly in self.state.assemblies.items()
-            if assembly.link in self.outbox.links
-            and self.now >= assembly.started + self.outbox.links[assembly.link].config.assemble_timeout
-        ]
-        for name, assembly in overdue:
-            self.desk.count(assembly.link, "mo.partial")
-            self._join(name, assembly, self.outbox.links[assembly.link], partial=True)
 
     def expect_again(self, loss: SessionLost) -> None:
         """What this turn takes may not have been answered when the connection ended: it is not in the store yet."""
@@ -235,11 +196,9 @@ def _addressing(pdu: Pdu) -> bytes:
     )
 
 
-def _place_of(pdu: Pdu, esm_class: int, body: bytes) -> tuple[Concatenation | None, bytes]:
-    """Return where a part belongs, None for a message of its own, and its user data without the header."""
-    if esm_class & _ESM_UDHI:
-        header = parse_udh(body)
-        if header is None:
-            return None, body
-        return header.concatenation(), body[header.length :]
-    return concatenation_from_sar(pdu.tlvs), body
+def _ports(pdu: Pdu) -> tuple[int, int] | None:
+    """Return (destination, source) of destination_port and source_port (SMPP v3.4 §5.3.2.20 and 21)."""
+    destination, source = pdu.tlv(constants.TAG_DESTINATION_PORT), pdu.tlv(constants.TAG_SOURCE_PORT)
+    if destination is None:
+        return None
+    return int.from_bytes(destination, "big"), int.from_bytes(source or b"", "big")

@@ -26,6 +26,12 @@ OUTCOMES = (
 )
 
 
+FLAGS = ("flash", "ports", "header", "binary", "unreadable", "partial", "late")
+"""What an MO may be besides a text: to be shown at once (class 0), for an application port, read with the octets of a
+header that does not fit into it, 8-bit data or of an unknown coding, a text that its coding cannot be right for,
+lacking parts when it was read, with parts that came after that."""
+
+
 class Conversation(msgspec.Struct, array_like=True, gc=False):
     """What is known of one customer of one brand; `decide` gets it and returns the next one.
 
@@ -92,7 +98,11 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     bodies: tuple[bytes, ...] = ()
     """The user data of each deliver_sm as received; empty where it is just the text in ASCII."""
     redelivered: int = 0
-    """How often the carrier delivered it again after it was taken."""
+    """How often the carrier delivered it, or a part of it, again after it was taken."""
+    flags: tuple[str, ...] = ()
+    """Of FLAGS, what is out of the ordinary."""
+    ports: tuple[int, ...] = ()
+    """The application ports that it is for and from; empty if it has none."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):

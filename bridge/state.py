@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.analytics import Counters
-from bridge.assembly import unpack_assembly, unpack_key
+from bridge.assembly import Assemblies
 from bridge.outbox import LinkQueue, Outbox
 from bridge.redelivery import Redelivery
 from smppcore.text import Alphabet, TextProfile
@@ -19,7 +19,6 @@ from smppcore.throttle import TokenBucket
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.assembly import Assembly, AssemblyKey
     from bridge.config import LinkConfig
     from bridge.rules import Ruleset
     from bridge.store import IdKey, Store, Turn
@@ -81,7 +80,7 @@ class State:
         self.redelivery = {
             g: Redelivery(max(link.redelivery_window for link in links if link.group == g)) for g in groups
         }
-        self.assemblies: dict[AssemblyKey, Assembly] = {}
+        self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
         self.counters = Counters(-1, {})
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""
@@ -99,4 +98,4 @@ class State:
                 flights[row.id].mt = row
         self.outbox.clear()
         self.calendar = Calendar()
-        self.assemblies = {unpack_key(key): unpack_assembly(data) for key, data in turn.assemblies()}
+        self.assemblies.load(turn.assemblies())

@@ -86,7 +86,7 @@ class TurnWork(Stage):
                 self._other(event)
         for arrival in arrivals:
             self.reception.arrived(arrival)
-        self.reception.overdue_assemblies()
+        self.reception.joining.overdue()
         for loss in self._lost:
             self.reception.expect_again(loss)
         if self.settlement.opted_out:
@@ -292,7 +292,7 @@ class TurnWork(Stage):
         submits: Counter[str] = Counter()
         for (link, outcome), n in Counter([(mo.link, mo.outcome) for mo in changes.new_mos]).items():
             self.desk.count(link, "mo." + outcome, n)
-        for mo in self.reception.pending.values():
+        for mo in self.reception.joining.pending.values():
             if mo.id < self.desk.first_id and mo.outcome != "pending":
                 self.desk.count(mo.link, "mo." + mo.outcome)
                 self.desk.count(mo.link, "mo.pending", -1)

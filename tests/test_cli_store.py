@@ -213,7 +213,7 @@ def test_a_wrong_number_of_parts_is_found(file: Path) -> None:
 
 def test_a_long_text_without_its_parts_is_found_and_parts_without_it(file: Path) -> None:
     change_mo(file, 13, lambda row: setattr(row, "outcome", "silent"))
-    assert "assembly: message 13 is not there, or does not wait for parts" in problems(file)
+    assert "assembly: message 13 is not there, or disagrees whether it waits for parts" in problems(file)
     change_mo(file, 12, lambda row: setattr(row, "outcome", "pending"))
     assert "mo 12: waits for parts, but those that came are not there" in problems(file)
 

@@ -259,8 +259,6 @@ def test_parts_of_different_codings_are_read_each_in_its_own() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        UserData(b"\x05\x00\x03", 0, has_header=True),  # the header would reach beyond its end
-        UserData(b"", 0, has_header=True),
         UserData(b"STOP", 4, has_header=False),
         UserData(b"abc", 8, has_header=False),
     ],
@@ -268,6 +266,12 @@ def test_parts_of_different_codings_are_read_each_in_its_own() -> None:
 def test_what_is_no_text_makes_the_whole_none(part: UserData) -> None:
     assert read_message([part]) is None
     assert read_message([UserData(b"hello", 0, has_header=False), part]) is None
+
+
+@pytest.mark.parametrize("octets", [b"STOP", b"", b"\x05\x00"])
+def test_a_header_that_does_not_fit_is_read_as_text(octets: bytes) -> None:
+    with_flag = UserData(octets, 0, has_header=True)
+    assert read_message([with_flag]) == read_message([with_flag._replace(has_header=False)])
 
 
 def test_in_a_packed_link_gsm_groups_are_packed_too() -> None:

@@ -572,7 +572,6 @@ def test_parts_may_come_in_any_order(order: tuple[int, ...]) -> None:
     assert bridge.wire.statuses() == [0, 0, 0]
     assert bridge.count("parts") == 3
     assert run_dry(bridge) == [b"abc"]
-    assert not bridge.memory.assembly
     check(bridge)
 
 
@@ -648,16 +647,6 @@ def test_what_there_is_of_a_long_text_is_read_when_the_rest_does_not_come() -> N
     assert run_dry(bridge) == [b"ac"]
     assert bridge.engine.next_due(due) > due
     assert bridge.count("mo.partial") == 1
-    check(bridge)
-
-
-def test_a_part_that_comes_after_all_is_a_message_of_its_own() -> None:
-    bridge = Bridge()
-    bridge.deliver(part(1, 2, b"echo a"))
-    bridge.now += 300
-    bridge.turn()
-    bridge.deliver(part(2, 2, b"b"))
-    assert [mo.outcome for mo in bridge.mos()] == ["replied", "pending"]
     check(bridge)
 
 

@@ -218,12 +218,13 @@ class Check:
         for key, value in self._rows("assembly"):
             try:
                 unpack_key(key)
-                mo = unpack_assembly(value).mo
+                assembly = unpack_assembly(value)
             except _UNREADABLE as exc:
                 yield f"assembly {key.hex()}: cannot be read: {_line(exc)}"
                 continue
-            if not self._is(mo, _MO) or not self._marks[mo] & _PENDING:
-                yield f"assembly: message {mo} is not there, or does not wait for parts"
+            mo = assembly.mo
+            if not self._is(mo, _MO) or bool(self._marks[mo] & _PENDING) != (assembly.state == "open"):
+                yield f"assembly: message {mo} is not there, or disagrees whether it waits for parts"
             else:
                 self._marks[mo] &= ~_PENDING
         for number in range(self._next_id):

@@ -74,7 +74,7 @@ def read_message(parts: Iterable[UserData], default_alphabet: Alphabet = _GSM7) 
         default_alphabet: What data_coding 0 means on the link.
 
     Returns:
-        The text; None if any part is not text, or has a header that does not fit into it.
+        The text; None if any part is not text.
     """
     pieces: list[tuple[_Run, bytes]] = []
     for part in parts:
@@ -82,11 +82,11 @@ def read_message(parts: Iterable[UserData], default_alphabet: Alphabet = _GSM7) 
         locking = single = header_octets = 0
         if part.has_header:
             header = parse(part.octets)
-            if header is None:
-                return None
-            header_octets = header.length
-            locking = _language(header.element(IE_LOCKING_SHIFT))
-            single = _language(header.element(IE_SINGLE_SHIFT))
+            # One that does not fit is none: a sender that sets the flag for nothing may still say STOP.
+            if header is not None:
+                header_octets = header.length
+                locking = _language(header.element(IE_LOCKING_SHIFT))
+                single = _language(header.element(IE_SINGLE_SHIFT))
         octets = part.octets[header_octets:]
         if alphabet is _GSM7_PACKED:
             alphabet, octets = _GSM7, unpack(octets, header_octets)

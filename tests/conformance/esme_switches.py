@@ -281,13 +281,13 @@ BEHIND: Mapping[str, Switch] = {
     "87-data-coding-3": put(ALPHABETS, 3, Alphabet.ASCII),
     "87-data-coding-0": recompiled(DeliverSM, "pdu.data_coding = data[", "pdu.data_coding = 3 + data["),
     "88-user-data-header-beyond-the-text": edit(
-        "bridge.reception:_place_of", ("return None, body\n", "return None, body[1:]\n")
+        "smppcore.text.decoding:read_message", ("part.octets[header_octets:]", "part.octets[header_octets or 1 :]")
     ),
-    "89-part-1-of-0": ANY_PLACE,
+    "89-part-1-of-0": all_of(ANY_PLACE, edit(RECEPTION + "_with_header", ("and place.total > 1", ""))),
     "89-part-3-of-2": ANY_PLACE,
-    "90-parts-in-any-order-one-twice": edit("bridge.assembly:joined", ("sorted(assembly.parts)", "assembly.parts")),
-    "90-references-of-8-and-of-16-bits": edit(RECEPTION + "_part", ("place.reference_bits,", "8,")),
-    "90-another-content-for-a-part": edit("bridge.assembly:add_part", ("return held[1] == raw", "return True")),
+    "90-parts-in-any-order-one-twice": edit("bridge.assembly:Assembly.ordered", ("sorted(self.parts)", "self.parts")),
+    "90-references-of-8-and-of-16-bits": edit("bridge.joining:Joining.part", ("place.reference_bits,", "8,")),
+    "90-another-content-for-a-part": edit("bridge.assembly:Assembly.holds", ("held == (", "True or (")),
     "91-its-own-window": all_of(
         UNLIMITED_WINDOW, edit("bridge.carrier:Carrier._capacity", ("len(self._senders) * self.config.window", "1000"))
     ),
