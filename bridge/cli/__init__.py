@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bridge.cli.run:run", "Run the service."),
     "check": ("bridge.cli.check:check", "Check the configuration, the rules and the rules' tests."),
     "sim": ("bridge.cli.sim:sim", "Run the SMSC simulator."),
+    "diag": ("bridge.cli.diag:diag", "Diagnose a link: bind, throughput, one message to its receipt."),
     "load": ("bridge.cli.load:load", "Submit to any SMSC, or send texts to any ESME, and measure it."),
     "status": ("bridge.cli.look:status", "What the store holds and what the links do."),
     "links": ("bridge.cli.look:links", "The links and their sessions."),

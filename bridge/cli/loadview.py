@@ -43,7 +43,7 @@ async def watch(run: Callable[[], Awaitable[Report]], stop: Callable[[], None], 
     """Run a load and show it on the terminal, if there is one; at Ctrl-C it is stopped, and its result is returned."""
     console = Console(stderr=True, highlight=False, markup=False)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_at_signal, stop)
+        nursery.start_soon(watch_signals, stop)
         if console.is_terminal:
             nursery.start_soon(_refresh, console, now)
         report = await run()
@@ -51,7 +51,8 @@ async def watch(run: Callable[[], Awaitable[Report]], stop: Callable[[], None], 
     return report
 
 
-async def _stop_at_signal(stop: Callable[[], None]) -> None:
+async def watch_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at Ctrl-C or SIGTERM."""
     with trio.open_signal_receiver(2, 15) as signals:
         await signals.__anext__()
         stop()

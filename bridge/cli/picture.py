@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from smppcore.testbed.load.mo_books import MoReport
     from smppcore.testbed.load.mt_books import MtReport
+    from smppcore.testbed.probe.capacity import Findings, Rung
 
 BLUE, GREEN, RED, AMBER, GREY = "#1f5fa8", "#2f9e6e", "#c8413b", "#e0912f", "#7a8290"
 _SHADES = {"p50": "#1f5fa8", "p90": "#5f97d3", "p99": "#a9c8ea"}
@@ -184,3 +185,46 @@ def _spread(axes: Axes, histogram: Sequence[tuple[float, float, int]], answer: s
                 ha="right",
                 va="top",
             )
+
+
+def draw_throughput(path: Path, findings: Findings, at: str) -> None:
+    """Draw what was answered, and how fast, over what was offered, with what is recommended.
+
+    Raises:
+        CliProblem: There is no matplotlib, or the file cannot be written.
+    """
+    rungs = sorted(findings.rates, key=_offered)
+    offered = [rung.trial.rate for rung in rungs]
+    picture = figure(9, 7.5)
+    answered, latency = picture.subplots(2, 1, sharex=True)
+    answered.plot(offered, offered, color=GREY, linewidth=1, linestyle="--", label="offered")
+    answered.plot(
+        offered, [rung.answered_per_s for rung in rungs], color=BLUE, linewidth=1.8, marker="o", label="accepted"
+    )
+    throttled = [rung.result.throttled / max(rung.trial.seconds, 1e-6) for rung in rungs]
+    if any(throttled):
+        answered.plot(offered, throttled, color=RED, linewidth=1.4, marker="o", markersize=4, label="throttled")
+    answered.axvline(findings.rate, color=GREEN, linewidth=1.6, linestyle=":", label=f"rate = {findings.rate:g}")
+    tidy(answered, f"{at}, window {findings.window}: messages per second")
+    legend(answered)
+    for name, values in (
+        ("p99", [rung.result.p99_ms for rung in rungs]),
+        ("p50", [rung.result.p50_ms for rung in rungs]),
+    ):
+        latency.plot(offered, values, color=_SHADES[name], linewidth=1.8, marker="o", markersize=4, label=name)
+    latency.axvline(findings.rate, color=GREEN, linewidth=1.6, linestyle=":")
+    tidy(latency, "ms until the response")
+    legend(latency)
+    _milliseconds(latency, [value for rung in rungs for value in (rung.result.p50_ms, rung.result.p99_ms)])
+    for axes in (answered, latency):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    answered.set_yscale("symlog", linthresh=10)
+    answered.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    answered.set_ylim(bottom=0)
+    latency.set_xlabel("messages per second offered", fontsize=8, color="#4a5058")
+    save(picture, path)
+
+
+def _offered(rung: Rung) -> float:
+    return rung.trial.rate
