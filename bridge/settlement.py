@@ -6,8 +6,9 @@ whose message_id no message has yet is kept until the answer with that id comes.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from bridge.delivery import (
     ACCEPTED,
@@ -395,7 +396,7 @@ def _octets_of(pdu: Pdu) -> bytes:
     try:
         return encode(pdu)
     except LocalProtocolError:
-        return encode(replace(pdu, source_addr=b"", destination_addr=b""))  # type: ignore[call-arg]
+        return encode(replace(pdu, source_addr=b"", destination_addr=b""))
 
 
 def _state_of(receipt: Receipt) -> int | str:

@@ -6,9 +6,10 @@ hand, 33 PDU classes would be 33 chances to differ from it. `decoder_source` and
     python -c "from smppcore import codegen, pdu; print(codegen.decoder_source(pdu.DeliverSM))"
 
 How the generated decoder works: it gets exactly one PDU as bytes, so that running off the end is Python's own
-IndexError. It makes the object without its constructor and stores each field as it reads it. After an IndexError the
-first slot that is not set therefore names the field that the PDU ends before; nothing on the fast path has to keep
-count. An empty string is recognised by its first octet, which saves a search and a slice; most strings are empty.
+IndexError. It reads each field into a local variable of that name, then makes the object with one call. After an
+IndexError the first field that is no local therefore is the one that the PDU ends before; nothing on the fast path has
+to keep count. An empty string is recognised by its first octet, which saves a search and a slice; most strings are
+empty.
 
 How the generated encoder works: one test of all strings, one bytes %-format of the body (%c refuses what is no octet).
 Only if either fails are the fields looked at one by one, to say which and why.
@@ -20,7 +21,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, cast, get_type_hints
 
@@ -57,7 +57,7 @@ def layout(pdu_class: type[Pdu]) -> Mapping[str, Kind]:
 @cache
 def _read_layout(pdu_class: type[Pdu]) -> Mapping[str, Kind]:
     hints = get_type_hints(pdu_class, include_extras=True)
-    annotated = {field.name: getattr(hints[field.name], "__metadata__", ()) for field in fields(pdu_class)}
+    annotated = {name: getattr(hints[name], "__metadata__", ()) for name in pdu_class.__struct_fields__}
     return {name: metadata[0] for name, metadata in annotated.items() if metadata}
 
 
@@ -65,7 +65,6 @@ def compile_decoder(pdu_class: type[Pdu]) -> Decoder:
     """Compile the decode function of a PDU class."""
     names: dict[str, object] = {
         "cls": pdu_class,
-        "new": object.__new__,
         "DecodeError": DecodeError,
         "fault": fault,
         "unterminated": unterminated,
@@ -102,18 +101,16 @@ def decoder_source(pdu_class: type[Pdu]) -> str:
     lines = [
         "def function(data, command_status, sequence_number):",
         "    end = len(data)",
-        "    pdu = new(cls)",
-        "    pdu.command_status = command_status",
-        "    pdu.sequence_number = sequence_number",
-        "    pdu.context = None",
     ]
     if body:
         lines += ["    try:", *("        " + line for line in body)]
         if response:
-            lines += ["    except (IndexError, DecodeError) as exc:", "        return salvage(data, pdu, exc)"]
+            lines += ["    except (IndexError, DecodeError) as exc:", "        return salvage(cls, locals(), exc)"]
         else:
-            lines += ["    except IndexError:", "        raise cut_short(data, pdu) from None"]
-    lines += [f"    pdu.tlvs = {read}(data, {position}) if {position} < end else ()", "    return pdu", ""]
+            lines += ["    except IndexError:", "        raise cut_short(cls, locals()) from None"]
+    lines += [f"    tlvs = {read}(data, {position}) if {position} < end else ()"]
+    given = [*layout(pdu_class), *(f"{name}={name}" for name in ("command_status", "sequence_number", "tlvs"))]
+    lines += [f"    return cls({', '.join(given)})", ""]
     return "\n".join(lines)
 
 
@@ -128,7 +125,7 @@ def _decode_fields(kinds: Mapping[str, Kind]) -> tuple[str, list[str]]:
     for name, kind in kinds.items():
         position = f"{base} + {offset}" if base and offset else base or str(offset)
         if isinstance(kind, Integer):
-            lines.append(f"pdu.{name} = data[{position}]")
+            lines.append(f"{name} = data[{position}]")
             offset += 1
             continue
         if isinstance(kind, COctets):
@@ -136,7 +133,7 @@ def _decode_fields(kinds: Mapping[str, Kind]) -> tuple[str, list[str]]:
         elif isinstance(kind, Octets):
             lines += _decode_octets(name, kind, position)
         else:
-            lines.append(f"pdu.{name}, at = read_{name}(data, {position})")
+            lines.append(f"{name}, at = read_{name}(data, {position})")
         base, offset = "at", 0
     return (f"{base} + {offset}" if base and offset else base or str(offset)), lines
 
@@ -148,7 +145,7 @@ def _decode_string(name: str, kind: COctets, position: str) -> list[str]:
             'nul = data.find(b"\\0", start)',
             "if nul < 0:",
             "    nul = end",
-            f"pdu.{name} = data[start:nul]",
+            f"{name} = data[start:nul]",
             "at = nul + 1",
         ]
     return [
@@ -157,10 +154,10 @@ def _decode_string(name: str, kind: COctets, position: str) -> list[str]:
         f'    nul = data.find(b"\\0", start, start + {kind.size})',
         "    if nul < 0:",
         f"        raise unterminated(data, start, {name!r}, {kind.size}, {kind.status})",
-        f"    pdu.{name} = data[start:nul]",
+        f"    {name} = data[start:nul]",
         "    at = nul + 1",
         "else:",
-        f'    pdu.{name} = b""',
+        f'    {name} = b""',
         "    at = start + 1",
     ]
 
@@ -172,7 +169,7 @@ def _decode_octets(name: str, kind: Octets, position: str) -> list[str]:
         "if at > end:",
         '    reason = f"{at - start} octets announced, {end - start} in the PDU"',
         f"    raise fault(data, {kind.length_field!r}, reason, {kind.status})",
-        f"pdu.{name} = data[start:at]",
+        f"{name} = data[start:at]",
     ]
 
 
@@ -224,24 +221,25 @@ def _encode_fields(kinds: Mapping[str, Kind]) -> tuple[str, list[str], list[str]
     return formats, values, misfits
 
 
-def _cut_short(data: bytes, pdu: Pdu) -> DecodeError:
-    """Name the field that a PDU ends before: the first one that the decoder did not come to set."""
-    name, kind = next(item for item in layout(type(pdu)).items() if not hasattr(pdu, item[0]))
+def _cut_short(pdu_class: type[Pdu], read: Mapping[str, object]) -> DecodeError:
+    """Name the field that a PDU ends before: the first one that the decoder, whose locals these are, has not read."""
+    name, kind = next(item for item in layout(pdu_class).items() if item[0] not in read)
     if isinstance(kind, Octets):
         name = kind.length_field
     elif isinstance(kind, Entries):
         name = kind.count_field
-    return fault(data, name, "the PDU ends before it", kind.status)
+    return fault(cast("bytes", read["data"]), name, "the PDU ends before it", kind.status)
 
 
-def _salvage(data: bytes, pdu: Pdu, error: IndexError | DecodeError) -> Pdu:
+def _salvage(pdu_class: type[Pdu], read: Mapping[str, object], error: IndexError | DecodeError) -> Pdu:
     """Return an error response without the body that could not be read; raise what is wrong with any other.
 
     A body has no place in an error response (SMPP v3.4 §4.4.2), and peers put many things there.
     """
-    if pdu.command_status:
-        return type(pdu)(command_status=pdu.command_status, sequence_number=pdu.sequence_number)
-    raise error if isinstance(error, DecodeError) else _cut_short(data, pdu)
+    status, sequence_number = cast("int", read["command_status"]), cast("int", read["sequence_number"])
+    if status:
+        return pdu_class(command_status=status, sequence_number=sequence_number)
+    raise error if isinstance(error, DecodeError) else _cut_short(pdu_class, read)
 
 
 def _misfit(pdu: Pdu) -> LocalProtocolError:

@@ -16,8 +16,9 @@ Must not be here: reading and writing octets, sequence numbers and other state, 
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the annotations are evaluated
-from dataclasses import dataclass, field, fields
 from typing import Annotated, ClassVar
+
+import msgspec
 
 from smppcore import constants as c
 from smppcore.fields import COctets, Entries, Integer, Octets, Tlv
@@ -51,8 +52,7 @@ _ReturnedMessageId = Annotated[bytes, COctets(65, lenient=True)]
 _FinalDate = Annotated[bytes, COctets(17, lenient=True)]
 
 
-@dataclass(slots=True, eq=False)
-class Pdu:
+class Pdu(msgspec.Struct, kw_only=True, eq=False):
     """What all PDUs have. Two are equal if they are of one class and all that goes on the wire is equal; no hash."""
 
     command_id: ClassVar[int]
@@ -62,10 +62,10 @@ class Pdu:
     tlvs_with_error: ClassVar[bool] = False
     """Whether its TLVs explain an error: then an error response that has TLVs keeps its body."""
 
-    command_status: int = field(default=0, kw_only=True)
-    sequence_number: int = field(default=0, kw_only=True)
-    tlvs: Sequence[Tlv] = field(default=(), kw_only=True)
-    context: object = field(default=None, kw_only=True, repr=False)
+    command_status: int = 0
+    sequence_number: int = 0
+    tlvs: Sequence[Tlv] = ()
+    context: object = None
     """The caller's own; never on the wire."""
 
     def tlv(self, tag: int) -> bytes | None:
@@ -79,10 +79,17 @@ class Pdu:
         if type(other) is not type(self):
             return NotImplemented
         return all(
-            _comparable(getattr(self, each.name)) == _comparable(getattr(other, each.name))
-            for each in fields(self)
-            if each.name != "context"
+            _comparable(getattr(self, name)) == _comparable(getattr(other, name))
+            for name in self.__struct_fields__
+            if name != "context"
         )
+
+    def __repr__(self) -> str:
+        shown = (name for name in self.__struct_fields__ if name not in _HIDDEN)
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+
+_HIDDEN = ("password", "context")
 
 
 def _comparable(value: object) -> object:
@@ -93,12 +100,11 @@ def _comparable(value: object) -> object:
 # Binding (SMPP v3.4 §4.1) --------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class BindRequest(Pdu):
+class BindRequest(Pdu, eq=False):
     """What the three binds have in common (SMPP v3.4 §4.1.1, §4.1.3, §4.1.5)."""
 
     system_id: _SystemId = b""
-    password: _Password = field(default=b"", repr=False)
+    password: _Password = b""
     system_type: _SystemType = b""
     interface_version: _Octet = c.VERSION_34
     addr_ton: _Octet = 0
@@ -106,32 +112,28 @@ class BindRequest(Pdu):
     address_range: _AddressRange = b""
 
 
-@dataclass(slots=True, eq=False)
-class BindReceiver(BindRequest):
+class BindReceiver(BindRequest, eq=False):
     """bind_receiver (SMPP v3.4 §4.1.3)."""
 
     command_id: ClassVar[int] = c.BIND_RECEIVER
     name: ClassVar[str] = "bind_receiver"
 
 
-@dataclass(slots=True, eq=False)
-class BindTransmitter(BindRequest):
+class BindTransmitter(BindRequest, eq=False):
     """bind_transmitter (SMPP v3.4 §4.1.1)."""
 
     command_id: ClassVar[int] = c.BIND_TRANSMITTER
     name: ClassVar[str] = "bind_transmitter"
 
 
-@dataclass(slots=True, eq=False)
-class BindTransceiver(BindRequest):
+class BindTransceiver(BindRequest, eq=False):
     """bind_transceiver (SMPP v3.4 §4.1.5)."""
 
     command_id: ClassVar[int] = c.BIND_TRANSCEIVER
     name: ClassVar[str] = "bind_transceiver"
 
 
-@dataclass(slots=True, eq=False)
-class BindResponse(Pdu):
+class BindResponse(Pdu, eq=False):
     """What the three bind responses have in common (SMPP v3.4 §4.1.2, §4.1.4, §4.1.6)."""
 
     tlvs_defined: ClassVar[bool] = True
@@ -139,78 +141,69 @@ class BindResponse(Pdu):
     system_id: _ReturnedSystemId = b""
 
 
-@dataclass(slots=True, eq=False)
-class BindReceiverResp(BindResponse):
+class BindReceiverResp(BindResponse, eq=False):
     """bind_receiver_resp (SMPP v3.4 §4.1.4)."""
 
     command_id: ClassVar[int] = c.BIND_RECEIVER_RESP
     name: ClassVar[str] = "bind_receiver_resp"
 
 
-@dataclass(slots=True, eq=False)
-class BindTransmitterResp(BindResponse):
+class BindTransmitterResp(BindResponse, eq=False):
     """bind_transmitter_resp (SMPP v3.4 §4.1.2)."""
 
     command_id: ClassVar[int] = c.BIND_TRANSMITTER_RESP
     name: ClassVar[str] = "bind_transmitter_resp"
 
 
-@dataclass(slots=True, eq=False)
-class BindTransceiverResp(BindResponse):
+class BindTransceiverResp(BindResponse, eq=False):
     """bind_transceiver_resp (SMPP v3.4 §4.1.6)."""
 
     command_id: ClassVar[int] = c.BIND_TRANSCEIVER_RESP
     name: ClassVar[str] = "bind_transceiver_resp"
 
 
-@dataclass(slots=True, eq=False)
-class Outbind(Pdu):
+class Outbind(Pdu, eq=False):
     """outbind (SMPP v3.4 §4.1.7); it has no response."""
 
     command_id: ClassVar[int] = c.OUTBIND
     name: ClassVar[str] = "outbind"
 
     system_id: _SystemId = b""
-    password: _Password = field(default=b"", repr=False)
+    password: _Password = b""
 
 
 # The session (SMPP v3.4 §4.2, §4.3, §4.11) ---------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class Unbind(Pdu):
+class Unbind(Pdu, eq=False):
     """unbind (SMPP v3.4 §4.2.1)."""
 
     command_id: ClassVar[int] = c.UNBIND
     name: ClassVar[str] = "unbind"
 
 
-@dataclass(slots=True, eq=False)
-class UnbindResp(Pdu):
+class UnbindResp(Pdu, eq=False):
     """unbind_resp (SMPP v3.4 §4.2.2)."""
 
     command_id: ClassVar[int] = c.UNBIND_RESP
     name: ClassVar[str] = "unbind_resp"
 
 
-@dataclass(slots=True, eq=False)
-class GenericNack(Pdu):
+class GenericNack(Pdu, eq=False):
     """generic_nack (SMPP v3.4 §4.3.1)."""
 
     command_id: ClassVar[int] = c.GENERIC_NACK
     name: ClassVar[str] = "generic_nack"
 
 
-@dataclass(slots=True, eq=False)
-class EnquireLink(Pdu):
+class EnquireLink(Pdu, eq=False):
     """enquire_link (SMPP v3.4 §4.11.1)."""
 
     command_id: ClassVar[int] = c.ENQUIRE_LINK
     name: ClassVar[str] = "enquire_link"
 
 
-@dataclass(slots=True, eq=False)
-class EnquireLinkResp(Pdu):
+class EnquireLinkResp(Pdu, eq=False):
     """enquire_link_resp (SMPP v3.4 §4.11.2)."""
 
     command_id: ClassVar[int] = c.ENQUIRE_LINK_RESP
@@ -220,8 +213,7 @@ class EnquireLinkResp(Pdu):
 # Messages (SMPP v3.4 §4.4 to §4.7) -----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class ShortMessage(Pdu):
+class ShortMessage(Pdu, eq=False):
     """What submit_sm and deliver_sm have in common (SMPP v3.4 §4.4.1, §4.6.1)."""
 
     tlvs_defined: ClassVar[bool] = True
@@ -245,16 +237,14 @@ class ShortMessage(Pdu):
     short_message: _ShortMessage = b""
 
 
-@dataclass(slots=True, eq=False)
-class SubmitSM(ShortMessage):
+class SubmitSM(ShortMessage, eq=False):
     """submit_sm (SMPP v3.4 §4.4.1)."""
 
     command_id: ClassVar[int] = c.SUBMIT_SM
     name: ClassVar[str] = "submit_sm"
 
 
-@dataclass(slots=True, eq=False)
-class SubmitSMResp(Pdu):
+class SubmitSMResp(Pdu, eq=False):
     """submit_sm_resp (SMPP v3.4 §4.4.2)."""
 
     command_id: ClassVar[int] = c.SUBMIT_SM_RESP
@@ -264,16 +254,14 @@ class SubmitSMResp(Pdu):
     message_id: _ReturnedMessageId = b""
 
 
-@dataclass(slots=True, eq=False)
-class DeliverSM(ShortMessage):
+class DeliverSM(ShortMessage, eq=False):
     """deliver_sm (SMPP v3.4 §4.6.1)."""
 
     command_id: ClassVar[int] = c.DELIVER_SM
     name: ClassVar[str] = "deliver_sm"
 
 
-@dataclass(slots=True, eq=False)
-class DeliverSMResp(Pdu):
+class DeliverSMResp(Pdu, eq=False):
     """deliver_sm_resp (SMPP v3.4 §4.6.2); its message_id is not used and empty."""
 
     command_id: ClassVar[int] = c.DELIVER_SM_RESP
@@ -283,8 +271,7 @@ class DeliverSMResp(Pdu):
     message_id: _ReturnedMessageId = b""
 
 
-@dataclass(slots=True, eq=False)
-class SubmitMulti(Pdu):
+class SubmitMulti(Pdu, eq=False):
     """submit_multi (SMPP v3.4 §4.5.1)."""
 
     command_id: ClassVar[int] = c.SUBMIT_MULTI
@@ -311,8 +298,7 @@ class SubmitMulti(Pdu):
     short_message: _ShortMessage = b""
 
 
-@dataclass(slots=True, eq=False)
-class SubmitMultiResp(Pdu):
+class SubmitMultiResp(Pdu, eq=False):
     """submit_multi_resp (SMPP v3.4 §4.5.2)."""
 
     command_id: ClassVar[int] = c.SUBMIT_MULTI_RESP
@@ -325,8 +311,7 @@ class SubmitMultiResp(Pdu):
     ] = ()
 
 
-@dataclass(slots=True, eq=False)
-class DataSM(Pdu):
+class DataSM(Pdu, eq=False):
     """data_sm (SMPP v3.4 §4.7.1)."""
 
     command_id: ClassVar[int] = c.DATA_SM
@@ -345,8 +330,7 @@ class DataSM(Pdu):
     data_coding: _Octet = 0
 
 
-@dataclass(slots=True, eq=False)
-class DataSMResp(Pdu):
+class DataSMResp(Pdu, eq=False):
     """data_sm_resp (SMPP v3.4 §4.7.2)."""
 
     command_id: ClassVar[int] = c.DATA_SM_RESP
@@ -360,8 +344,7 @@ class DataSMResp(Pdu):
 # Operations on a submitted message (SMPP v3.4 §4.8 to §4.10) ---------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class QuerySM(Pdu):
+class QuerySM(Pdu, eq=False):
     """query_sm (SMPP v3.4 §4.8.1)."""
 
     command_id: ClassVar[int] = c.QUERY_SM
@@ -373,8 +356,7 @@ class QuerySM(Pdu):
     source_addr: _SourceAddr = b""
 
 
-@dataclass(slots=True, eq=False)
-class QuerySMResp(Pdu):
+class QuerySMResp(Pdu, eq=False):
     """query_sm_resp (SMPP v3.4 §4.8.2)."""
 
     command_id: ClassVar[int] = c.QUERY_SM_RESP
@@ -386,8 +368,7 @@ class QuerySMResp(Pdu):
     error_code: _Octet = 0
 
 
-@dataclass(slots=True, eq=False)
-class CancelSM(Pdu):
+class CancelSM(Pdu, eq=False):
     """cancel_sm (SMPP v3.4 §4.9.1)."""
 
     command_id: ClassVar[int] = c.CANCEL_SM
@@ -403,16 +384,14 @@ class CancelSM(Pdu):
     destination_addr: _DestinationAddr = b""
 
 
-@dataclass(slots=True, eq=False)
-class CancelSMResp(Pdu):
+class CancelSMResp(Pdu, eq=False):
     """cancel_sm_resp (SMPP v3.4 §4.9.2)."""
 
     command_id: ClassVar[int] = c.CANCEL_SM_RESP
     name: ClassVar[str] = "cancel_sm_resp"
 
 
-@dataclass(slots=True, eq=False)
-class ReplaceSM(Pdu):
+class ReplaceSM(Pdu, eq=False):
     """replace_sm (SMPP v3.4 §4.10.1; TLVs: v5.0 §4.5.3.1)."""
 
     command_id: ClassVar[int] = c.REPLACE_SM
@@ -430,16 +409,14 @@ class ReplaceSM(Pdu):
     short_message: _ShortMessage = b""
 
 
-@dataclass(slots=True, eq=False)
-class ReplaceSMResp(Pdu):
+class ReplaceSMResp(Pdu, eq=False):
     """replace_sm_resp (SMPP v3.4 §4.10.2)."""
 
     command_id: ClassVar[int] = c.REPLACE_SM_RESP
     name: ClassVar[str] = "replace_sm_resp"
 
 
-@dataclass(slots=True, eq=False)
-class AlertNotification(Pdu):
+class AlertNotification(Pdu, eq=False):
     """alert_notification (SMPP v3.4 §4.12.1); it has no response."""
 
     command_id: ClassVar[int] = c.ALERT_NOTIFICATION
@@ -457,8 +434,7 @@ class AlertNotification(Pdu):
 # Cell broadcast (SMPP v5.0 §4.4, §4.6) -------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class BroadcastSM(Pdu):
+class BroadcastSM(Pdu, eq=False):
     """broadcast_sm (SMPP v5.0 §4.4.1)."""
 
     command_id: ClassVar[int] = c.BROADCAST_SM
@@ -478,8 +454,7 @@ class BroadcastSM(Pdu):
     sm_default_msg_id: _Octet = 0
 
 
-@dataclass(slots=True, eq=False)
-class BroadcastSMResp(Pdu):
+class BroadcastSMResp(Pdu, eq=False):
     """broadcast_sm_resp (SMPP v5.0 §4.4.2)."""
 
     command_id: ClassVar[int] = c.BROADCAST_SM_RESP
@@ -490,8 +465,7 @@ class BroadcastSMResp(Pdu):
     message_id: _ReturnedMessageId = b""
 
 
-@dataclass(slots=True, eq=False)
-class QueryBroadcastSM(Pdu):
+class QueryBroadcastSM(Pdu, eq=False):
     """query_broadcast_sm (SMPP v5.0 §4.6.1)."""
 
     command_id: ClassVar[int] = c.QUERY_BROADCAST_SM
@@ -504,8 +478,7 @@ class QueryBroadcastSM(Pdu):
     source_addr: _SourceAddr = b""
 
 
-@dataclass(slots=True, eq=False)
-class QueryBroadcastSMResp(Pdu):
+class QueryBroadcastSMResp(Pdu, eq=False):
     """query_broadcast_sm_resp (SMPP v5.0 §4.6.1.3)."""
 
     command_id: ClassVar[int] = c.QUERY_BROADCAST_SM_RESP
@@ -515,8 +488,7 @@ class QueryBroadcastSMResp(Pdu):
     message_id: _ReturnedMessageId = b""
 
 
-@dataclass(slots=True, eq=False)
-class CancelBroadcastSM(Pdu):
+class CancelBroadcastSM(Pdu, eq=False):
     """cancel_broadcast_sm (SMPP v5.0 §4.6.2)."""
 
     command_id: ClassVar[int] = c.CANCEL_BROADCAST_SM
@@ -530,8 +502,7 @@ class CancelBroadcastSM(Pdu):
     source_addr: _SourceAddr = b""
 
 
-@dataclass(slots=True, eq=False)
-class CancelBroadcastSMResp(Pdu):
+class CancelBroadcastSMResp(Pdu, eq=False):
     """cancel_broadcast_sm_resp (SMPP v5.0 §4.6.2.3)."""
 
     command_id: ClassVar[int] = c.CANCEL_BROADCAST_SM_RESP

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 
 from smppcore import constants as c
 from smppcore import udh

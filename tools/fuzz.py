@@ -24,8 +24,9 @@ import struct
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from smppcore import constants as c
 from smppcore.codegen import layout

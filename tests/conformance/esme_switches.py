@@ -237,7 +237,7 @@ BEHIND: Mapping[str, Switch] = {
     ),
     "56-reply-of-174-characters": sent_as(c.SUBMIT_SM, lambda octets: octets[:-1]),
     "57-nul-within-a-text": recompiled(
-        DeliverSM, "pdu.short_message = data[start:at]", "pdu.short_message = data[start:at].replace(b'\\0', b'')"
+        DeliverSM, "short_message = data[start:at]", "short_message = data[start:at].replace(b'\\0', b'')"
     ),
     "66-receipted-message-id-twice": edit(READ_RECEIPT, ("message_id = message_id or value", "message_id = value")),
     "67-sar-that-lack-one": edit(
@@ -279,7 +279,7 @@ BEHIND: Mapping[str, Switch] = {
     "86-data-coding-0xf4": put(ALPHABETS, 0xF4, Alphabet.LATIN1),
     "86-data-coding-0xf0": put(ALPHABETS, 0xF0, Alphabet.BINARY),
     "87-data-coding-3": put(ALPHABETS, 3, Alphabet.ASCII),
-    "87-data-coding-0": recompiled(DeliverSM, "pdu.data_coding = data[", "pdu.data_coding = 3 + data["),
+    "87-data-coding-0": recompiled(DeliverSM, "data_coding = data[", "data_coding = 3 + data["),
     "88-user-data-header-beyond-the-text": edit(
         "smppcore.text.decoding:read_message", ("part.octets[header_octets:]", "part.octets[header_octets or 1 :]")
     ),
