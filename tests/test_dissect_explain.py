@@ -83,6 +83,16 @@ def test_the_charset_says_what_data_coding_0_is() -> None:
     assert explain(octets).text == "\ufffd"
 
 
+def test_a_national_language_and_packed_septets_are_read() -> None:
+    turkish = bytes.fromhex("03240101") + b"\x1bs"
+    explained = explain(encode(submit(esm_class=0x40, short_message=turkish)))
+    assert explained.text == "ş"
+    assert [element.meaning for element in explained.udh] == ["national language single shift table 1"]
+    packed = encode(submit(short_message=bytes.fromhex("e8329bfd06")))
+    assert explain(packed, Options(charset=Alphabet.GSM7_PACKED)).text == "hello"
+    assert explain(packed, Options(charset=Alphabet.GSM7_PACKED)).findings == []
+
+
 def test_statuses_of_lists_are_explained() -> None:
     entry = UnsuccessSme(1, 1, b"12025550102", c.ESME_RTHROTTLED)
     row = explain(encode(SubmitMultiResp(b"7", (entry,), sequence_number=1))).row()

@@ -13,7 +13,7 @@ from smppcore.dissect.judge import Finding, judge
 from smppcore.dissect.masking import mask, mask_passwords
 from smppcore.pdu import DataSM, DeliverSM
 from smppcore.receipt import Receipt, parse_receipt
-from smppcore.text import Alphabet, decode_text
+from smppcore.text import Alphabet, UserData, read_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,14 +147,12 @@ def _explain_text(explained: Explained, anatomy: Anatomy, options: Options) -> N
         if tlv.tag == c.TAG_MESSAGE_PAYLOAD and not short:
             start = tlv.start + 4
             break
-    if anatomy.number("esm_class") & c.ESM_UDHI:
-        header = udh.parse(text)
-        if header is None:
-            return
-        position = start + 1
-        for identifier, data in header.elements:
-            words = meanings.element(identifier, data)
-            explained.udh.append(Value(f"0x{identifier:02X}", position, data.hex(), words))
-            position += 2 + len(data)
-        text = text[header.length :]
-    explained.text = decode_text(text, anatomy.number("data_coding"), options.charset)
+    has_header = bool(anatomy.number("esm_class") & c.ESM_UDHI)
+    header = udh.parse(text) if has_header else None
+    position = start + 1
+    for identifier, data in header.elements if header is not None else ():
+        words = meanings.element(identifier, data)
+        explained.udh.append(Value(f"0x{identifier:02X}", position, data.hex(), words))
+        position += 2 + len(data)
+    part = UserData(text, anatomy.number("data_coding"), has_header)
+    explained.text = read_message((part,), options.charset)

@@ -62,6 +62,7 @@ SECTIONS: Final = {
 """Where a field is defined."""
 
 _TEXT_CODINGS = frozenset((0x00, 0x01, 0x03))
+_NOT_OCTETS = (Alphabet.UCS2, Alphabet.BINARY, Alphabet.GSM7_PACKED)
 _REPEATABLE = frozenset(
     (
         c.TAG_CALLBACK_NUM,
@@ -289,7 +290,7 @@ def _coding(text: bytes, coding: int, charset: Alphabet, at: int | None) -> Iter
         elif not _is(text, "utf-16-be"):
             yield Finding("suspicious", "short_message", "half a surrogate pair in UCS-2", SECTIONS["data_coding"], at)
         return
-    if coding not in _TEXT_CODINGS or (coding == 0 and charset in (Alphabet.UCS2, Alphabet.BINARY)):
+    if coding not in _TEXT_CODINGS or (coding == 0 and charset in _NOT_OCTETS):
         return
     named = meanings.data_coding(coding)
     if _looks_like_ucs2(text):

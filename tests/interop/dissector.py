@@ -1,4 +1,4 @@
-"""What tshark's SMPP dissector sees in a capture, compared with what our codec sees in the same octets."""
+"""What tshark's SMPP dissector sees in a capture, compared with what our codec and `smppbridge decode` see in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import trio
 
 from smppcore.codegen import layout
 from smppcore.constants import RESPONSE_BIT
+from smppcore.dissect.anatomy import take_apart
+from smppcore.dissect.found import Found, Remark
+from smppcore.dissect.recording import read
+from smppcore.dissect.tcp import End
 from smppcore.fields import COctets, Integer
 from smppcore.pdu import decode
 
@@ -66,6 +70,31 @@ def ours(octets: bytes) -> Seen:
         elif value:
             seen.fields[name] = value.hex() + "00" * isinstance(kind, COctets)
     return seen
+
+
+def taken_apart(octets: bytes) -> Seen:
+    """Return what `smppbridge decode` sees."""
+    anatomy = take_apart(octets)
+    seen = Seen(tlvs=[(f"{tlv.tag:04x}", tlv.value.hex()) for tlv in anatomy.tlvs])
+    request = anatomy.number("command_id") < RESPONSE_BIT
+    for span in anatomy.spans:
+        if span.value != b"" and span.name != "sm_length" and not (request and span.name == "command_status"):
+            seen.fields[span.name] = octets[span.start : span.end].hex()
+    return seen
+
+
+def recorded(capture: Path, port: int) -> dict[tuple[int, bool], list[bytes]]:
+    """Return the PDUs that `smppbridge decode` finds in a capture, by the client's port and whether it sent them."""
+    found: dict[tuple[int, bool], list[bytes]] = {}
+    with capture.open("rb") as file:
+        for item in read(file):
+            assert not isinstance(item, Remark), item
+            if isinstance(item, Found):
+                assert isinstance(item.sender, End)
+                assert isinstance(item.link, tuple)
+                client = next(end.port for end in item.link if end.port != port)
+                found.setdefault((client, item.sender.port != port), []).append(item.octets)
+    return found
 
 
 def theirs(protocol: ElementTree.Element) -> Seen:
@@ -125,15 +154,18 @@ async def compare(tshark: str, relay: Relay, folder: Path) -> Counter[str]:
             assert protocol.find(".//field[@name='_ws.expert']") is None, ElementTree.tostring(protocol, "unicode")
             conversation.append(theirs(protocol))
 
+    decoded = recorded(capture, relay.target)
     for connection in relay.connections:
         for from_client in (True, False):
             octets = connection.pdus(from_client=from_client)
+            assert decoded.get((connection.client_port, from_client), []) == octets
             seen = found.get((connection.client_port, from_client), [])
             assert len(seen) == len(octets)
             for each, its in zip(octets, seen, strict=True):
                 expected = ours(each)
                 assert _differences(its, expected) == {}, each.hex()
                 assert its.tlvs == expected.tlvs, each.hex()
+                assert taken_apart(each) == expected, each.hex()
     return count(relay)
 
 
