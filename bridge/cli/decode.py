@@ -68,7 +68,7 @@ def decode(
       smppbridge decode --mask --json var/trace-carrier-a.log
     """  # noqa: D301  \b keeps click from wrapping the example
     view = None if as_json else View()
-    decoding = _Decoding(Options(Alphabet(charset), masked, show_secrets), None if summary else view)
+    decoding = _Decoding(Options(Alphabet(charset), masked, show_secrets, words=not summary), None if summary else view)
     decoding.as_json = as_json and not summary
     for name, file in _open(sources or ("-",)):
         before = decoding.number

@@ -42,7 +42,7 @@ class Span:
     @property
     def leaf(self) -> str:
         """Its name without the list that it is in."""
-        return self.name.rpartition(".")[2]
+        return self.name.rpartition(".")[2] if "." in self.name else self.name
 
 
 @dataclass(slots=True)
@@ -70,10 +70,17 @@ class Anatomy:
     """As `pdu.decode` returns it."""
     error: DecodeError | None = None
     """As it raises it."""
+    _values: dict[str, int | bytes] = field(default_factory=dict)
+
+    def add(self, span: Span) -> None:
+        """Place the next field."""
+        self.spans.append(span)
+        self._values[span.name] = span.value
+        self.end = span.end if span.whole else span.start
 
     def value(self, name: str) -> int | bytes | None:
         """Return the value of a field, None if the PDU does not come to it."""
-        return next((span.value for span in self.spans if span.name == name), None)
+        return self._values.get(name)
 
     def number(self, name: str) -> int:
         """Return the value of a field of the type integer, 0 if the PDU does not come to it."""
@@ -100,8 +107,7 @@ def take_apart(octets: bytes) -> Anatomy:
         return anatomy
     header = ("command_length", "command_id", "command_status", "sequence_number")
     for index, (name, value) in enumerate(zip(header, HEADER.unpack_from(octets), strict=True)):
-        anatomy.spans.append(Span(name, 4 * index, 4 * index + 4, value))
-    anatomy.end = HEADER.size
+        anatomy.add(Span(name, 4 * index, 4 * index + 4, value))
     pdu_class = _BY_ID.get(anatomy.number("command_id"))
     if pdu_class is not None and _body(anatomy, pdu_class):
         _tlvs(anatomy)
@@ -124,21 +130,21 @@ def _field(anatomy: Anatomy, name: str, kind: Integer | COctets | Octets) -> boo
     if start >= len(octets):
         return False
     if isinstance(kind, Integer):
-        _add(anatomy, Span(name, start, start + 1, octets[start]))
+        anatomy.add(Span(name, start, start + 1, octets[start]))
         return True
     if isinstance(kind, COctets):
         limit = len(octets) if kind.lenient else min(len(octets), start + kind.size)
         nul = octets.find(0, start, limit)
         if nul >= 0:
-            _add(anatomy, Span(name, start, nul + 1, octets[start:nul]))
+            anatomy.add(Span(name, start, nul + 1, octets[start:nul]))
             return True
-        _add(anatomy, Span(name, start, limit, octets[start:limit], whole=kind.lenient))
+        anatomy.add(Span(name, start, limit, octets[start:limit], whole=kind.lenient))
         return kind.lenient
     length = octets[start]
-    _add(anatomy, Span(kind.length_field, start, start + 1, length))
+    anatomy.add(Span(kind.length_field, start, start + 1, length))
     end = start + 1 + length
     value = octets[start + 1 : end]
-    _add(anatomy, Span(name, start + 1, min(end, len(octets)), value, whole=end <= len(octets)))
+    anatomy.add(Span(name, start + 1, min(end, len(octets)), value, whole=end <= len(octets)))
     return end <= len(octets)
 
 
@@ -164,7 +170,7 @@ def _entries(anatomy: Anatomy, name: str, kind: Entries) -> bool:
             if len(status) < 4:
                 return False
             span = Span(prefix + "error_status_code", anatomy.end, anatomy.end + 4, int.from_bytes(status, "big"))
-            _add(anatomy, span)
+            anatomy.add(span)
     return True
 
 
@@ -179,8 +185,3 @@ def _tlvs(anatomy: Anatomy) -> None:
         if len(value) < length:
             return  # `end` stays at the TLV that is wrong
         anatomy.end = start + 4 + length
-
-
-def _add(anatomy: Anatomy, span: Span) -> None:
-    anatomy.spans.append(span)
-    anatomy.end = span.end if span.whole else span.start

@@ -13,6 +13,7 @@ from smppcore.dissect.judge import Finding, judge
 from smppcore.dissect.masking import mask, mask_passwords
 from smppcore.pdu import DataSM, DeliverSM
 from smppcore.receipt import Receipt, parse_receipt
+from smppcore.states import BIND_STATES
 from smppcore.text import Alphabet, UserData, read_message
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Options:
     """Hide texts and numbers."""
     secrets: bool = False
     """Show passwords."""
+    words: bool = True
+    """Put everything in words; False: only binds, and what is wrong."""
 
 
 def explain(octets: bytes, options: Options = Options(), version: int = c.VERSION_34) -> Explained:
@@ -103,9 +106,11 @@ def explain(octets: bytes, options: Options = Options(), version: int = c.VERSIO
         version: The session's interface_version, as far as it is known.
     """
     # What is wrong is found in what was sent, and shown without a word of it
-    findings = judge(take_apart(octets), version, options.charset)
+    anatomy = take_apart(octets)
+    findings = judge(anatomy, version, options.charset)
     shown = mask(octets) if options.masked else octets if options.secrets else mask_passwords(octets)
-    anatomy = take_apart(shown)
+    if shown is not octets:
+        anatomy = take_apart(shown)
     command_id = anatomy.number("command_id")
     explained = Explained(
         c.command_name(command_id) if anatomy.spans else "",
@@ -115,6 +120,8 @@ def explain(octets: bytes, options: Options = Options(), version: int = c.VERSIO
         shown,
         findings=findings,
     )
+    if not options.words and command_id not in BIND_STATES:
+        return explained
     for span in anatomy.spans:
         if span.name not in _HEADER:
             words = meanings.field(span.leaf, span.value)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STAR = b"*"
 """What stands for a hidden octet; also an asterisk in GSM 03.38."""
 
+_WITH_PASSWORD = frozenset(
+    command_id.to_bytes(4, "big") for command_id in (c.BIND_RECEIVER, c.BIND_TRANSMITTER, c.BIND_TRANSCEIVER, c.OUTBIND)
+)
 _NUMBERS = frozenset(("source_addr", "destination_addr", "esme_addr"))
 _TEXTS = frozenset(("short_message",))
 _SHORT_CODE = 6
@@ -51,6 +54,8 @@ def mask(octets: bytes) -> bytes:
 
 def mask_passwords(octets: bytes) -> bytes:
     """Hide only the password of a bind or an outbind; never raises."""
+    if octets[4:8] not in _WITH_PASSWORD:
+        return octets
     anatomy = take_apart(octets)
     hidden = bytearray(octets)
     _mask_passwords(anatomy, hidden)
