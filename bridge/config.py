@@ -2,7 +2,7 @@
 
 Every option is a field below: its name is the key, its default stands beside it, its meaning and unit are in the line
 under it. There are no defaults anywhere else. `load` reports everything that is wrong at once; an unknown key is an
-error that names the nearest valid one. What is taken but not carried out in this version, `not_in_force` says.
+error that names the nearest valid one.
 
 Times are float seconds ("30s" in the file), sizes are octets ("64GiB"). Relative paths are relative to the file.
 What must not be here: anything that connects, or knows what a rule is.
@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.options import (
     At,
@@ -235,20 +236,55 @@ def _share(value: object, at: At) -> float:
     return share
 
 
+def _reserve(value: object, at: At) -> float:
+    share = _share(value, at)
+    if share == 1:
+        raise BadValue("must be below 1: with 1 no message that you start would ever go")
+    return share
+
+
+def _zone(value: object, at: At) -> str:
+    given = text(value, at)
+    if given != "UTC":
+        try:
+            ZoneInfo(given)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise BadValue('must be a time zone such as "UTC" or "America/Los_Angeles", and known here') from None
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLimits:
+    """What the carrier allows one service number, on one link."""
+
+    per_second: Annotated[float, at_least(0)] = 0.0
+    """submit_sm per second, 0 = no limit."""
+    per_minute: Annotated[int, whole(0, 10**12)] = 0
+    """submit_sm in any minute, 0 = no limit."""
+    per_day: Annotated[int, whole(0, 10**12)] = 0
+    """submit_sm per day, 0 = no limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What the carrier allows."""
 
     per_second: Annotated[float, at_least(0)] = 0.0
     """submit_sm per second over all binds, 0 = no limit; the lower of this and `rate` holds."""
+    per_minute: Annotated[int, whole(0, 10**12)] = 0
+    """submit_sm in any minute, 0 = no limit."""
+    per_day: Annotated[int, whole(0, 10**12)] = 0
+    """submit_sm per day, 0 = no limit."""
+    day_zone: Annotated[str, _zone] = "UTC"
+    """The time zone in which the carrier's day begins."""
+    reserve_replies: Annotated[float, _reserve] = 0.0
+    """The share of each limit that is kept for replies, 0 to below 1: messages that we start get the rest."""
+    warn_at: tuple[Annotated[float, _share], ...] = ()
+    """Shares of per_day at which to warn, 0 to 1."""
     max_age: Seconds = 0.0
     """A reply older than this is not sent: it fails as `too_old`; 0 = only retry.max_age counts."""
-    per_day: Annotated[int, whole(0, 10**12)] = 0
-    """submit_sm per day, 0 = no limit; not in force in this version."""
-    reserve_replies: Annotated[float, _share] = 0.0
-    """The share of both limits that is kept for replies, 0 to 1; not in force in this version."""
-    warn_at: tuple[Annotated[float, _share], ...] = ()
-    """Shares of per_day at which to warn, 0 to 1; not in force in this version."""
+    numbers: dict[str, NumberLimits] = field(default_factory=dict)
+    """Limits of single service numbers; "*" stands for every number without its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,16 +481,6 @@ class Config:
     """The HTTP server."""
     link: tuple[LinkConfig, ...] = ()
     """The carriers."""
-
-
-def not_in_force(config: Config) -> list[str]:
-    """Returns a line for each link with options that are accepted but that this version does not carry out."""
-    lines = []
-    for link in config.link:
-        options = [f"limits.{name}" for name in ("per_day", "reserve_replies", "warn_at") if getattr(link.limits, name)]
-        if options:
-            lines.append(f"link {link.name}: {', '.join(options)}: accepted, not in force in this version")
-    return lines
 
 
 def load(path: Path) -> Config:

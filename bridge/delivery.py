@@ -153,10 +153,16 @@ def _worsen(flight: Flight, fate: str) -> None:
 def retry_delay(attempts: int, *, throttled: bool, initial: float, maximum: float) -> float:
     """Return the seconds to wait before the next attempt.
 
-    A throttled message starts at half a second whatever the ladder for errors says: the carrier is well, we were too
-    fast.
+    A throttled message is soon tried again, whatever the ladder for errors says: the rate sees to it that the carrier
+    is not asked too often (`bridge.limits`), and others wait behind it.
     """
-    return min((0.5 if throttled else initial) * 2.0 ** min(attempts - 1, 16), maximum)
+    if throttled:
+        initial, maximum = _THROTTLED_INITIAL, min(_THROTTLED_LONGEST, maximum)
+    return min(initial * 2.0 ** min(attempts - 1, 16), maximum)
+
+
+_THROTTLED_INITIAL = 0.02
+_THROTTLED_LONGEST = 10.0
 
 
 def finish(mt: Mt, state: str, now: float, error: str | None = None) -> None:

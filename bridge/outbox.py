@@ -21,9 +21,9 @@ from smppcore.text import encode_message
 
 if TYPE_CHECKING:
     from bridge.config import LinkConfig
+    from bridge.limits import Gate
     from bridge.records import Mt
     from smppcore.text import Encoded, TextProfile
-    from smppcore.throttle import TokenBucket
 
 Pair = tuple[str, str, bool]
 """(contact, service number, started by us)."""
@@ -32,6 +32,12 @@ PAGE = 10_000
 
 
 _ALL_LOADED = [None, None, None]
+_NOTHING = [0, 0]
+_COALESCE = 0.01
+"""Seconds between two turns that only wait for a rate."""
+_MARGIN = 1e-6
+"""Seconds that are waited longer: of seconds since the epoch, a float has only a quarter of a microsecond."""
+_STARTED = 2
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class LinkQueue:
     """What waits for one link."""
 
     config: LinkConfig
-    bucket: TokenBucket | None
+    limits: Gate
     texts: TextProfile
     max_age: float
     """Seconds after which a message is too old to be sent."""
@@ -50,34 +56,58 @@ class LinkQueue:
     fixed_addressing: tuple[int, int, int, int] | None = None
     """source_ton, source_npi, dest_ton, dest_npi as the link sets them, -1 for as the MO had it; None if it sets none.
     """
+    gate: Gate | None = None
+    """The limits, while anything is limited; None costs nothing."""
     ready: deque[Mt] = field(default_factory=deque)
-    """Heads of their pairs that could go at once."""
-    loaded: int = 0
-    """Messages of this link in memory that are not claimed."""
+    """Replies, heads of their pairs, that could go at once."""
+    started: deque[Mt] = field(default_factory=deque)
+    """The same of messages that we start; they go after the replies."""
+    held: list[int] = field(default_factory=lambda: [0, 0])
+    """Messages of this link in memory that are not claimed: replies, started ones."""
     unloaded: list[int | None] = field(default_factory=lambda: [None, None, None])
     """By class (control, conversation, started): the store has queued messages behind this id that are not in memory;
     None if all are. Control replies are always in memory."""
 
-    def room(self, now: float) -> int:
-        """Return how many parts may be claimed now under window and rate."""
-        room = self.capacity - self.in_air
-        if room > 0 and self.bucket is not None:
-            room = min(room, self.bucket.available(now))
-        return max(room, 0)
+    def __post_init__(self) -> None:
+        self.gate = self.limits if self.limits.shut else None
 
-    def fits(self, parts: int, now: float) -> bool:
+    @property
+    def loaded(self) -> int:
+        """How many messages of this link are in memory and not claimed."""
+        return sum(self.held)
+
+    @property
+    def room(self) -> int:
+        """How many parts may be claimed now as far as the window goes."""
+        return max(self.capacity - self.in_air, 0)
+
+    def fits(self, mt: Mt, now: float) -> bool:
         """Return whether a message may be claimed now; one longer than the window goes when nothing is in the air."""
-        room = self.capacity - self.in_air if self.bucket is None else self.room(now)
-        return room >= parts or (room > 0 and self.in_air == 0)
+        room = self.capacity - self.in_air
+        return (room >= mt.parts or (room > 0 and self.in_air == 0)) and (
+            self.gate is None or self.gate.admits(mt, now)
+        )
+
+    def answered(self, answers: int, throttled: int, congestion: int | None, now: float) -> None:
+        """Take note of a batch of answers, for the rate that the carrier allows."""
+        carrier = self.limits.carrier
+        carrier.answered(answers, throttled, self.in_air, now)
+        if congestion is not None:
+            carrier.congested(congestion, self.in_air, now)
+        self.gate = self.limits if self.limits.shut else None
+
+    def wants_page(self, kind: int) -> bool:
+        """Return whether more of a class is to be loaded from the store."""
+        return self.unloaded[kind] is not None and self.held[kind == _STARTED] < PAGE
 
     def pages_out(self, mt: Mt) -> bool:
         """Return whether a new message stays in the store for now, as too many wait already; never a control reply."""
-        if not self.loaded and self.unloaded == _ALL_LOADED:
+        if self.held == _NOTHING and self.unloaded == _ALL_LOADED:
             return False
         kind = class_of(mt)
         if not kind:
             return False
-        if self.unloaded[kind] is None and self.loaded >= PAGE:
+        if self.unloaded[kind] is None and self.held[kind == _STARTED] >= PAGE:
             self.unloaded[kind] = mt.id - 1
         return self.unloaded[kind] is not None
 
@@ -113,7 +143,7 @@ class Outbox:
         self.flights: dict[int, Flight] = {}
         """Claimed and not answered, by message id; changed only when a turn is committed."""
         self._pairs: dict[Pair, list[Mt]] = {}
-        self._retries: list[tuple[float, int, Mt]] = []
+        self._retries: list[tuple[float, int, Mt, bool]] = []
 
     def clear(self) -> None:
         """Forget everything but the flights: what follows loads it from the store."""
@@ -121,7 +151,9 @@ class Outbox:
         self._retries.clear()
         for queue in self.links.values():
             queue.ready.clear()
-            queue.loaded = 0
+            queue.started.clear()
+            queue.limits.forget_waiting()
+            queue.held = [0, 0]
             queue.unloaded = [0, 0, 0]
             queue.in_air = 0
         for flight in self.flights.values():
@@ -136,7 +168,7 @@ class Outbox:
         """
         queue = self.links[mt.link]
         pair = mt.contact, mt.number, not mt.mo
-        if pair not in self._pairs and not queue.loaded and queue.unloaded == _ALL_LOADED and queue.fits(mt.parts, now):
+        if pair not in self._pairs and queue.held == _NOTHING and queue.unloaded == _ALL_LOADED and queue.fits(mt, now):
             self._pairs[pair] = [mt]
             return self.claim(mt, now, encoded, queued=False)
         if not queue.pages_out(mt) and self.add(mt, now):
@@ -155,10 +187,10 @@ class Outbox:
         if waiting is None:
             self._pairs[pair] = [mt]
             if mt.next_try > now:
-                queue.loaded += 1
-                heapq.heappush(self._retries, (mt.next_try, mt.id, mt))
+                queue.held[not mt.mo] += 1
+                heapq.heappush(self._retries, (mt.next_try, mt.id, mt, False))
                 return False
-            if not queue.ready and queue.fits(mt.parts, now):
+            if not queue.ready and (mt.mo or not queue.started) and queue.fits(mt, now):
                 return True
             self._make_ready(queue, mt)
         elif mt.control:
@@ -170,15 +202,16 @@ class Outbox:
                 self._make_ready(queue, mt)
         else:
             waiting.append(mt)
-        queue.loaded += 1
+        queue.held[not mt.mo] += 1
         return False
 
     @staticmethod
-    def _make_ready(queue: LinkQueue, mt: Mt) -> None:
-        if mt.control:
-            queue.ready.appendleft(mt)
+    def _make_ready(queue: LinkQueue, mt: Mt, *, first: bool = False) -> None:
+        lane = queue.ready if mt.mo else queue.started
+        if first or mt.control:
+            lane.appendleft(mt)
         else:
-            queue.ready.append(mt)
+            lane.append(mt)
 
     def claim(self, mt: Mt, now: float, encoded: Encoded | None = None, *, queued: bool = True) -> Flight:
         """Claim a message for sending: it counts against window and rate from here on.
@@ -202,8 +235,8 @@ class Outbox:
         mt.claim = now
         mt.next_try = 0.0
         queue.in_air += len(todo)
-        if queue.bucket is not None:
-            queue.bucket.take(min(len(todo), queue.bucket.available(now)), now)
+        if queue.gate is not None:
+            queue.gate.spend(mt, len(todo), now)
         return Flight(mt, encoded, todo, mask, len(todo), queued)
 
     def find(self, row: Mt) -> Mt:
@@ -222,28 +255,45 @@ class Outbox:
         if mt.next_try > now + queue.config.retry.max:
             mt.next_try = now  # the clock has been set back since
         if self.add(mt, now):
-            queue.loaded += 1
+            queue.held[not mt.mo] += 1
             self._make_ready(queue, mt)
 
     def candidates(self, queue: LinkQueue, now: float) -> list[Mt]:
-        """Return heads that may be claimed now, in order, as many as fit; the caller claims or drops each."""
-        room = queue.room(now)
+        """Return heads that may be claimed now, in order; the caller claims or drops each, and asks again.
+
+        Without limits as many as fit, with limits one: the next is judged when that one is counted.
+        """
+        gate = queue.gate
+        if gate is not None:
+            for mt in gate.called(now):
+                self._make_ready(queue, mt, first=True)
         heads: list[Mt] = []
         taken: set[int] = set()
-        while queue.ready and room > 0:
-            mt = queue.ready[0]
-            waiting = self._pairs.get(pair_of(mt))
-            # A head that a control reply has overtaken is made ready again when that is gone, and may be here twice.
-            if not waiting or waiting[0] is not mt or mt.claim or mt.next_try > now or mt.id in taken:
-                queue.ready.popleft()
-                continue
-            if mt.parts > room and (heads or queue.in_air):
-                break
-            queue.ready.popleft()
-            queue.loaded -= 1
-            room -= mt.parts
-            heads.append(mt)
-            taken.add(mt.id)
+        room = queue.room
+        for lane in (queue.ready, queue.started):
+            while lane and room > 0:
+                mt = lane[0]
+                waiting = self._pairs.get(pair_of(mt))
+                # A head that a control reply has overtaken is made ready again when that is gone, and may be here
+                # twice.
+                if not waiting or waiting[0] is not mt or mt.claim or mt.next_try > now or mt.id in taken:
+                    lane.popleft()
+                    continue
+                if mt.parts > room and (heads or queue.in_air):
+                    return heads
+                if gate is not None and not gate.admits(mt, now):
+                    if not gate.open_for(mt, now):
+                        break
+                    lane.popleft()
+                    gate.put_aside(mt, now)
+                    continue
+                lane.popleft()
+                queue.held[not mt.mo] -= 1
+                room -= mt.parts
+                heads.append(mt)
+                taken.add(mt.id)
+                if gate is not None:
+                    return heads
         return heads
 
     def leave(self, mt: Mt, now: float) -> None:
@@ -264,32 +314,37 @@ class Outbox:
             if head.next_try <= now:
                 self._make_ready(self.links[head.link], head)
             else:
-                heapq.heappush(self._retries, (head.next_try, head.id, head))
+                heapq.heappush(self._retries, (head.next_try, head.id, head, False))
 
     def settle(self, mt: Mt, now: float) -> None:
         """Take out a message that waits: a late answer or a receipt has said what became of it."""
         if any(waiting is mt for waiting in self._pairs.get(pair_of(mt), ())):
-            self.links[mt.link].loaded -= 1
+            self.links[mt.link].held[not mt.mo] -= 1
             self.leave(mt, now)
 
-    def retry(self, mt: Mt, at: float) -> None:
-        """Keep a message as the head of its pair and try it again at this time."""
+    def retry(self, mt: Mt, at: float, *, first: bool = False) -> None:
+        """Keep a message as the head of its pair and try it again at this time.
+
+        Args:
+            mt: The message.
+            at: Seconds since the epoch.
+            first: Whether it goes before other pairs' messages then: it had its turn.
+        """
         mt.claim = 0.0
         mt.next_try = at
-        queue = self.links[mt.link]
-        queue.loaded += 1
-        heapq.heappush(self._retries, (at, mt.id, mt))
+        self.links[mt.link].held[not mt.mo] += 1
+        heapq.heappush(self._retries, (at, mt.id, mt, first))
 
     def release_due(self, now: float) -> None:
         """Make every message ready whose time to be tried again has come."""
         while self._retries and self._retries[0][0] <= now:
-            _, _, mt = heapq.heappop(self._retries)
+            _, _, mt, first = heapq.heappop(self._retries)
             waiting = self._pairs.get(pair_of(mt))
             if waiting and waiting[0] is mt and not mt.claim:
-                self.links[mt.link].ready.append(mt)
+                self._make_ready(self.links[mt.link], mt, first=first)
 
     def next_due(self, now: float, *, claiming: bool = True) -> float:
-        """Return when something can be done that cannot be now: a retry, a token of a rate, a page; inf if nothing.
+        """Return when something can be done that cannot be now: a retry, a limit, a page; inf if nothing.
 
         Args:
             now: Seconds since the epoch.
@@ -297,12 +352,15 @@ class Outbox:
         """
         due = self._retries[0][0] if self._retries else float("inf")
         for queue in self.links.values():
-            if queue.loaded < PAGE and queue.unloaded != [None, None, None]:
+            if queue.unloaded != _ALL_LOADED and any(map(queue.wants_page, range(3))):
                 return now
-            if queue.ready and claiming and queue.bucket is not None:
-                room = queue.capacity - queue.in_air
-                if room >= queue.ready[0].parts or (room > 0 and queue.in_air == 0):
-                    # Where there is a token already, the first message needs more of them.
-                    at = queue.bucket.next_at(now)
-                    due = min(due, at if at > now else now + 1 / queue.bucket.rate)
+            gate, room = queue.gate, queue.room
+            if not claiming or gate is None or not room:
+                continue
+            at = gate.next_call()
+            for lane in (queue.ready, queue.started):
+                if lane and (room >= lane[0].parts or not queue.in_air):
+                    at = min(at, gate.next_at(lane[0], now))
+            # A turn of its own for each token would be a commit for each message.
+            due = min(due, max(at + _MARGIN, now + _COALESCE))
         return due

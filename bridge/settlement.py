@@ -38,6 +38,8 @@ from smppcore.pdu import SubmitSMResp, encode
 from smppcore.receipt import normalise_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.desk import Desk
     from bridge.events import Outcomes
     from bridge.outbox import LinkQueue
@@ -64,6 +66,8 @@ class Settlement(Stage):
         self._parked: dict[IdKey, Parked] = {}
         self._any_parked = desk.store.parked_count() > 0
         self._early: list[tuple[int, Parked]] = []
+        self._silent = 0
+        self._throttled = 0
         self.opted_out: list[Mt] = []
         """Messages whose customer wants none, says the carrier."""
 
@@ -71,6 +75,7 @@ class Settlement(Stage):
         """Settle the answers to what we sent."""
         queue = self.outbox.links[event.link]
         flights, log, mts = self.outbox.flights, self.changes.log, self.changes.mts
+        self._silent = self._throttled = 0
         for outcome in event.outcomes:
             context = outcome.request.context
             if not isinstance(context, tuple):
@@ -93,13 +98,21 @@ class Settlement(Stage):
             if self._early:
                 self._apply_early(mt)
             mts[mt.id] = mt
+        answers = len(event.outcomes) - self._silent
+        if answers > 0:
+            # A TLV that only v5.0 has is not looked for in the answers of others.
+            congestion = _congestion(event.outcomes) if queue.config.interface_version >= constants.VERSION_50 else None
+            queue.answered(answers, self._throttled, congestion, self.now)
 
     def _not_accepted(self, queue: LinkQueue, flight: Flight, part: int, outcome: Outcome) -> None:
         mt, response, log = flight.mt, outcome.response, self.changes.log
+        self._silent += response is None
         if response is not None:
             # An answer of another type with status 0 says nothing of the message.
             status = response.command_status or constants.ESME_RSYSERR
-            part_failed(flight, part, status, error_kind(status, queue.config.errors))
+            kind = error_kind(status, queue.config.errors)
+            self._throttled += kind == "throttled"
+            part_failed(flight, part, status, kind)
             log.append(("submit", mt.id, part, status, ""))
             self.desk.count(mt.link, "submit." + constants.status_name(status))
         elif isinstance(outcome.error, LocalProtocolError):
@@ -159,7 +172,8 @@ class Settlement(Stage):
                 finish(mt, "failed", now, "too_old")
                 self._leave(flight)
             else:
-                self._again(flight, self._next_try(queue, mt, throttled=flight.throttled))
+                again = self._next_try(queue, mt, throttled=flight.throttled)
+                self._again(flight, again, first=flight.throttled)
         else:
             self.in_doubt(mt, flight)
         self._count_final(mt)
@@ -198,10 +212,10 @@ class Settlement(Stage):
         delay = retry_delay(mt.attempts, throttled=throttled, initial=retry.initial, maximum=retry.max)
         return min(self.now + delay, max(mt.created + queue.max_age, self.now))
 
-    def _again(self, flight: Flight, at: float) -> None:
+    def _again(self, flight: Flight, at: float, *, first: bool = False) -> None:
         if not flight.queued:
             self.changes.queued.append(flight.mt)
-        self.outbox.retry(flight.mt, at)
+        self.outbox.retry(flight.mt, at, first=first)
 
     def _leave(self, flight: Flight) -> None:
         if flight.queued:
@@ -404,3 +418,12 @@ def _state_of(receipt: Receipt) -> int | str:
     if receipt.intermediate and receipt.state not in _OPEN_STATES:
         return constants.STATE_ENROUTE
     return receipt.raw_state
+
+
+def _congestion(outcomes: Sequence[Outcome]) -> int | None:
+    """Return the last congestion_state among these answers (SMPP v5.0 §4.8.4.18), None if there is none."""
+    for outcome in reversed(outcomes):
+        value = outcome.response.tlv(constants.TAG_CONGESTION_STATE) if outcome.response is not None else None
+        if value:
+            return value[0]
+    return None

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from bridge.analytics import Counters
 from bridge.assembly import Assemblies
+from bridge.limits import Gate
 from bridge.outbox import LinkQueue, Outbox
 from bridge.redelivery import Redelivery
 from smppcore.text import Alphabet, TextProfile
-from smppcore.throttle import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +45,10 @@ class Calendar:
 
 
 def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
-    rate = link.submit_rate
     fixed = (link.source_ton, link.source_npi, link.dest_ton, link.dest_npi)
     return LinkQueue(
         link,
-        # A tenth of a second's worth may go at once: more would exceed a carrier's limit that counts in short
-        # intervals.
-        TokenBucket(rate, max(1.0, rate / 10), now) if rate else None,
+        Gate(link, now),
         TextProfile(
             Alphabet[link.charset.upper()], link.encodings, link.languages, link.long_messages, link.transliterate
         ),
@@ -96,6 +93,8 @@ class State:
         for row in turn.mts(list(flights)):
             if row is not None:
                 flights[row.id].mt = row
+        for queue in self.outbox.links.values():
+            queue.limits.recall(self.position.spent)
         self.outbox.clear()
         self.calendar = Calendar()
         self.assemblies.load(turn.assemblies())

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.events import Effects, Event
+    from bridge.limits import Spent
     from bridge.outbox import LinkQueue
     from bridge.state import State
     from bridge.store import ContactKey, Turn
@@ -268,7 +269,7 @@ class TurnWork(Stage):
 
     def _load_page(self, queue: LinkQueue) -> None:
         for kind, after in enumerate(queue.unloaded):
-            if after is None or queue.loaded >= PAGE:
+            if after is None or not queue.wants_page(kind):
                 continue
             rows = self.store.queued(queue.config.name, kind, after, PAGE)
             queue.unloaded[kind] = rows[-1].id if len(rows) == PAGE else None
@@ -285,6 +286,19 @@ class TurnWork(Stage):
                         self.changes.unqueued.append(row)
                         continue
                 self.outbox.load(row, self.now)
+
+    def _flow(self) -> tuple[dict[str, dict[str, Spent]], dict[str, tuple[float, str, int | None]]]:
+        """Return what the store keeps of the links' limits, and say what is new of them."""
+        spent: dict[str, dict[str, Spent]] = {}
+        carrier: dict[str, tuple[float, str, int | None]] = {}
+        for name, queue in self.outbox.links.items():
+            limits = queue.limits
+            self.effects.incidents.extend(limits.lines())
+            if queue.gate is not None and (days := limits.spent()):
+                spent[name] = days
+            if (said := limits.carrier_row()) is not None:
+                carrier[name] = said
+        return spent, carrier
 
     def _commit(self) -> None:
         changes, state = self.changes, self.state
@@ -313,5 +327,6 @@ class TurnWork(Stage):
             next(iter(state.births), self.desk.first_id),
             {group: r.since(self.now) for group, r in state.redelivery.items() if r.since(self.now) < inf},
             self.upkeep.mark,
+            *self._flow(),
         )
         self.store.commit(changes)

@@ -82,13 +82,6 @@ def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     assert "There are no rules yet" in result.stdout
 
 
-def test_check_says_which_options_are_not_in_force(tmp_path: Path) -> None:
-    (tmp_path / "b.toml").write_text('[[link]]\nname = "a"\npassword = ""\nlimits = { per_day = 9 }\n')
-    line = "link a: limits.per_day: accepted, not in force in this version"
-    assert line in run("check", "-c", tmp_path / "b.toml").stdout.splitlines()
-    assert json.loads(run("check", "-c", tmp_path / "b.toml", "--json").stdout)["not_in_force"] == [line]
-
-
 def test_check_shows_a_rate_and_tls(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text('[[link]]\nname = "a"\npassword = ""\nrate = 2.5\ntls = true\n')
     result = run("check", "-c", tmp_path / "b.toml")

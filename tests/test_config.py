@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge import config as configuration
-from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load, not_in_force
+from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load
 from smppcore.failover import Endpoint
 from smppcore.text import LANGUAGES
 from tests.certificates import Authority
@@ -165,22 +165,12 @@ def test_the_contracts_example_loads_as_it_is_written(tmp_path: Path) -> None:
     assert config.store.sync == "commit"
     assert config.http == configuration.HttpConfig(Address("127.0.0.1", 8080), tmp_path / "…")
     (link,) = config.link
-    limits = configuration.LimitsConfig(100.0, 600.0, 200000, 0.4, (0.7, 0.9))
+    limits = configuration.LimitsConfig(
+        per_second=100.0, per_day=200000, reserve_replies=0.4, warn_at=(0.7, 0.9), max_age=600.0
+    )
     assert link == dataclasses.replace(
         LinkConfig(), name="carrier-a", group="carrier-a", password="secret", limits=limits
     )
-
-
-def test_what_is_not_in_force_is_said(write: Writer) -> None:
-    config = write.load(
-        '[[link]]\nname = "a"\npassword = ""\nlimits = { per_second = 9, warn_at = [0.5], per_day = 10 }\n'
-        '[[link]]\nname = "b"\npassword = ""\nlimits = { reserve_replies = 0.4 }\nreceipt_grace = "1h"\n'
-        '[[link]]\nname = "c"\npassword = ""\nlimits = { per_second = 9, max_age = "1m" }\n'
-    )
-    assert not_in_force(config) == [
-        "link a: limits.per_day, limits.warn_at: accepted, not in force in this version",
-        "link b: limits.reserve_replies: accepted, not in force in this version",
-    ]
 
 
 # ---------------------------------------------------------------- passwords
@@ -329,6 +319,18 @@ def test_wrong_hosts_are_named(write: Writer, text: str, problem: str) -> None:
         ("window = 0", "4: link[1].window: must be from 1 to 10000, not 0"),
         ("limits = { per_day = 1.5 }", "4: link[1].limits.per_day: must be a whole number, not a number"),
         ("limits = { reserve_replies = 1.5 }", "4: link[1].limits.reserve_replies: must be from 0 to 1, not 1.5"),
+        (
+            "limits = { reserve_replies = 1 }",
+            "4: link[1].limits.reserve_replies: must be below 1: with 1 no message that you start would ever go",
+        ),
+        (
+            'limits = { day_zone = "Mars" }',
+            '4: link[1].limits.day_zone: must be a time zone such as "UTC" or "America/Los_Angeles", and known here',
+        ),
+        (
+            'limits = { numbers = { "60606" = { per_minutes = 1 } } }',
+            "4: link[1].limits.numbers.60606.per_minutes: unknown key; did you mean `per_minute`?",
+        ),
         ("limits = { warn_at = [0.7, -1] }", "4: link[1].limits.warn_at[2]: must be 0 or more, not -1"),
         ('reconnect = { initial = "2m" }', "4: link[1].reconnect: `initial` is longer than `max`"),
         ('retry = { max = "1s" }', "4: link[1].retry: `initial` is longer than `max`"),

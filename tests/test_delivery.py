@@ -123,7 +123,9 @@ def test_each_retry_waits_twice_as_long_up_to_the_maximum() -> None:
 
 def test_throttling_has_a_ladder_of_its_own() -> None:
     waits = [retry_delay(n, throttled=True, initial=30.0, maximum=3.0) for n in range(1, 5)]
-    assert waits == [0.5, 1.0, 2.0, 3.0]
+    assert waits == [0.02, 0.04, 0.08, 0.16]
+    assert retry_delay(99, throttled=True, initial=30.0, maximum=3.0) == 3.0
+    assert retry_delay(99, throttled=True, initial=30.0, maximum=300.0) == 10.0
 
 
 # -- states

@@ -6,16 +6,16 @@ from math import inf
 
 import pytest
 
+from bridge.limits import Gate
 from bridge.outbox import PAGE, LinkQueue, Outbox, class_of, pair_of
 from bridge.records import Mt
 from smppcore.text import USUAL, encode_message
-from smppcore.throttle import TokenBucket
 from tests.pipeline import link
 
 
-def queue_of(name: str = "a", *, capacity: int = 50, rate: float = 0.0, burst: float = 1.0) -> LinkQueue:
-    bucket = TokenBucket(rate, burst, 0.0) if rate else None
-    return LinkQueue(link(name), bucket, USUAL, 86400.0, capacity)
+def queue_of(name: str = "a", *, capacity: int = 50, rate: float = 0.0) -> LinkQueue:
+    config = link(name, rate=rate)
+    return LinkQueue(config, Gate(config, 0.0), USUAL, 86400.0, capacity)
 
 
 def message(
@@ -227,7 +227,7 @@ def test_a_message_longer_than_the_window_goes_alone() -> None:
     assert not add(box, message(2, "2", parts=5))
     land(box, queue, 1)
     assert send(box, queue) == [2]
-    assert queue.room(0.0) == 0
+    assert queue.room == 0
     box2, _ = outbox(queue_of(capacity=2))
     assert add(box2, message(1, parts=5))
 
@@ -241,17 +241,17 @@ def test_without_a_session_nothing_goes() -> None:
 
 
 def test_the_rate_bounds_what_goes_and_says_when_more_may() -> None:
-    box, queue = outbox(queue_of(rate=10.0, burst=2.0))
-    assert [add(box, message(n, str(n))) for n in range(1, 5)] == [True, True, False, False]
-    assert box.next_due(0.0) == pytest.approx(0.1)
-    assert send(box, queue, 0.1) == [3]
+    box, queue = outbox(queue_of(rate=10.0))
+    assert [add(box, message(n, str(n))) for n in range(1, 4)] == [True, False, False]
+    assert box.next_due(0.0) == pytest.approx(0.1, abs=2e-6)
+    assert send(box, queue, 0.1) == [2]
     assert send(box, queue, 0.15) == []
-    assert send(box, queue, 0.21) == [4]
+    assert send(box, queue, 0.21) == [3]
     assert box.next_due(0.21) == inf
 
 
 def test_there_is_nothing_due_for_a_rate_while_the_window_is_full_or_nothing_is_claimed() -> None:
-    box, queue = outbox(queue_of(capacity=1, rate=10.0, burst=5.0))
+    box, queue = outbox(queue_of(capacity=1, rate=10.0))
     add(box, message(1))
     add(box, message(2, "2"))
     assert box.next_due(0.0) == inf
@@ -260,14 +260,20 @@ def test_there_is_nothing_due_for_a_rate_while_the_window_is_full_or_nothing_is_
     assert box.next_due(0.0, claiming=False) == inf
 
 
-def test_a_long_message_on_a_slow_rate_is_due_a_token_later_at_a_time() -> None:
-    box, queue = outbox(queue_of(rate=10.0, burst=1.0))
-    add(box, message(1))
-    add(box, message(2, "2", parts=3))
-    assert send(box, queue, 5.0) == []
-    assert box.next_due(5.0) == pytest.approx(5.1)
-    land(box, queue, 1)
-    assert send(box, queue, 5.0) == [2]
+def test_a_long_message_on_a_slow_rate_goes_when_the_rate_is_full_and_the_next_waits_for_all_its_parts() -> None:
+    box, queue = outbox(queue_of(rate=10.0))
+    add(box, message(1, parts=3))
+    add(box, message(2, "2"))
+    assert box.next_due(0.0) == pytest.approx(0.3, abs=2e-6)
+    assert send(box, queue, 0.29) == []
+    assert send(box, queue, 0.31) == [2]
+
+
+def test_turns_that_only_wait_for_a_rate_are_some_time_apart() -> None:
+    box, _ = outbox(queue_of(rate=1000.0, capacity=500))
+    for number in range(1, 110):
+        add(box, message(number, str(number)))
+    assert box.next_due(0.0) == pytest.approx(0.01)
 
 
 # -- pages and rebuilding
@@ -281,7 +287,7 @@ def test_beyond_a_page_new_messages_stay_in_the_store() -> None:
     assert queue.unloaded == [None, PAGE, None]
     assert not add(box, message(PAGE + 3, "control", control=True))
     assert queue.loaded == PAGE + 1
-    queue.loaded = PAGE - 1
+    queue.held = [PAGE - 1, 0]
     assert box.next_due(3.0) == 3.0
 
 

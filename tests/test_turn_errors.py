@@ -54,7 +54,7 @@ def test_what_is_permanent_here_has_failed(status: int) -> None:
     check(bridge)
 
 
-@pytest.mark.parametrize(("kind", "wait"), [("throttled", 0.5), ("temporary", 5.0)])
+@pytest.mark.parametrize(("kind", "wait"), [("throttled", 0.02), ("temporary", 5.0)])
 def test_what_is_temporary_here_is_sent_again(kind: ErrorKind, wait: float) -> None:
     bridge = Bridge(own(kind, c.ESME_RINVDSTADR))
     bridge.turn(bridge.answers(refused(sent(bridge), c.ESME_RINVDSTADR)))

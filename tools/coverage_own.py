@@ -24,6 +24,7 @@ SANS_IO = (
     "bridge/records.py",
     "bridge/tokens.py",
     "bridge/dispatch.py",
+    "bridge/limits.py",
     "bridge/rules/*.py",
 )
 

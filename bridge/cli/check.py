@@ -70,7 +70,6 @@ def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]
             for file in ruleset.files
         ],
         "numbers": _numbers(ruleset),
-        "not_in_force": configuration.not_in_force(settings),
     }
 
 
@@ -98,8 +97,6 @@ def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
         click.echo()
     passed = sum(file.tests for file in ruleset.files)
     click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
-    for line in configuration.not_in_force(settings):
-        click.echo(line)
     if not links:
         click.echo("There is no [[link]] yet: `smppbridge run` has nothing to bind to.")
     if not files:

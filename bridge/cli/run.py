@@ -40,8 +40,6 @@ def run(config: Path, *, verbose: bool) -> None:
     settings = configuration.load(config)
     if not settings.link:
         raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
-    for line in configuration.not_in_force(settings):
-        log.warning("%s", line)
     service = Service(settings, rules.load(settings.bridge.rules))
     # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the
     # default thresholds the collector walks every message in flight over and over (a third of the time at a window of

@@ -121,6 +121,12 @@ class Position:
     """By carrier group: MOs that came from this time on may be delivered again, for their connection has ended."""
     watched_below: int = 1
     """Of no message with a smaller id a receipt is missed, unless it is in the table `due`."""
+    spent: dict[str, dict[str, tuple[float, int, int]]] = field(default_factory=dict)
+    """By link and service number ("" for the link): (beginning of the day, submit_sm of that day, those of them for
+    messages that we started), where there is a limit per day."""
+    carrier: dict[str, tuple[float, str, int | None]] = field(default_factory=dict)
+    """By link, where the carrier has been found to throttle: (submit_sm per second, 0.0 for any number; what its
+    answers have shown, a word of `smppcore.adaptive.Verdict`; its last congestion_state)."""
 
 
 @dataclass(slots=True)

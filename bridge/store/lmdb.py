@@ -163,7 +163,8 @@ def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
 
 
 def _pack_position(p: Position) -> bytes:
-    return bytes(msgpack.packb((p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below)))
+    fields = p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below, p.spent, p.carrier
+    return bytes(msgpack.packb(fields))
 
 
 class LmdbTurn:
