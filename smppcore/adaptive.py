@@ -46,6 +46,8 @@ _LONGEST_HOLD = 60.0
 _SPORADIC = 60.0
 _FEW = 10
 """Fewer answers than this say nothing."""
+_CHANGED = 0.2
+"""No probe has such a share throttled: the limit is another one now, to be looked for anew."""
 _MANY = 5
 """So many throttled answers make a share that can be compared with another."""
 
@@ -125,9 +127,11 @@ class AdaptiveRate:
         "_ceiling",
         "_cost",
         "_due",
+        "_falls",
         "_first",
         "_meter",
         "_phase",
+        "_run",
         "_settled",
         "_share",
         "_share_before",
@@ -155,8 +159,9 @@ class AdaptiveRate:
         self._ceiling = 0.0  # the last known limit
         self._step = 0.0
         self._first = False  # the first steps after a limit was met may be wider
-        self._cost = 0  # throttled answers of the last probe
+        self._cost = 0  # throttled answers of the last probe, until its end was found
         self._skip = 0  # answers that are still to come to requests of before the last change
+        self._falls = 0  # since the last probe
         self._settled = False
         self._share = 0.0  # of throttled answers, when the rate fell
         self._share_before: float | None = None  # the same, measured at the rate before
@@ -166,6 +171,7 @@ class AdaptiveRate:
         self._due = 1.0
         self._answers = 0
         self._throttled = 0
+        self._run = 0  # answers since the last throttled one
 
     @property
     def rate(self) -> float:
@@ -187,6 +193,8 @@ class AdaptiveRate:
             if throttled:
                 self._suspect(outstanding, now)
             return
+        if self._cost and self._phase is _Phase.TESTING:
+            self._cost += throttled
         if self._skip > 0:
             self._skip -= answers
             if self._skip <= 0:
@@ -194,6 +202,7 @@ class AdaptiveRate:
             return
         self._answers += answers
         self._throttled += throttled
+        self._run = 0 if throttled else self._run + answers
         elapsed = now - self._began
         if self._phase is _Phase.TESTING:
             self._test(bucket.rate, elapsed, outstanding, now)
@@ -201,6 +210,7 @@ class AdaptiveRate:
             probing = self._phase is _Phase.PROBING
             self._before = math.inf if self.share else bucket.rate
             self._share_before = None
+            self._falls = 0
             self._cost = self._throttled
             clean = bucket.rate - (1.5 if self._first else 1.0) * self._step if probing else bucket.rate
             self._fall(clean, self._throttled / self._answers, outstanding, now)
@@ -261,6 +271,7 @@ class AdaptiveRate:
             rate = max(min(rate, BACK_OFF * self.bucket.rate), self.bucket.rate / 2)
         self._set(max(rate, LOWEST), now)
         self._phase = _Phase.TESTING
+        self._falls += 1
         self._settled = False
         self._share = share
         self._skip = outstanding
@@ -279,7 +290,7 @@ class AdaptiveRate:
     def _count_anew(self, now: float) -> None:
         self._began = now
         self._due = 1.0
-        self._answers = self._throttled = 0
+        self._answers = self._throttled = self._run = 0
 
     def _test(self, rate: float, elapsed: float, outstanding: int, now: float) -> None:
         """Judge the rate to which we fell, once there are answers enough; whole seconds, as carriers count."""
@@ -288,6 +299,7 @@ class AdaptiveRate:
         if answers >= _FEW and share >= 0.5:
             # Far above the limit: there is no need to wait for a judgement.
             self._share_before = None
+            self._cost = 0
             accepted = self._meter.accepted(now)
             if accepted < rate:
                 self._fall(accepted, share, outstanding, now)
@@ -301,15 +313,20 @@ class AdaptiveRate:
             return
         if elapsed < self._due:
             return
-        if throttled < _MANY and answers < 100 and (throttled or answers < max(20.0, 3.0 / self._share)):
+        clean = 5.0 if self._share >= 0.5 else max(20.0, 3.0 / self._share)
+        # Just after a probe it is most likely the limit, and not worth many more throttled answers to be sure.
+        enough = 2 if self._cost and self._falls <= 2 else _MANY
+        if self._run < clean and throttled < enough and answers < 100:
             self._due = math.floor(elapsed) + 1.0
             return
-        if throttled <= self._allowed(answers) + 0.005 * answers:
+        if self._run >= clean or throttled <= self._allowed(answers) + 0.005 * answers:
             self._found(rate, now)
-        elif self._share_before is not None and throttled >= _MANY and share > 0.6 * self._share_before:
+        elif self._share_before is not None and throttled >= _MANY and 0.6 * self._share_before < share < 0.5:
             self._not_the_rate(share, now)
         else:
             self._share_before = share if throttled >= _MANY else None
+            if share >= _CHANGED:
+                self._cost = 0
             self._fall((answers - throttled) / elapsed, share, outstanding, now)
 
     def _found(self, rate: float, now: float) -> None:
@@ -322,6 +339,9 @@ class AdaptiveRate:
         else:
             self._begin_probing(_FIRST_STEP, now)
             self._first = True
+            if rate <= LOWEST:
+                # Nothing was taken before: of the limit we know nothing.
+                self._ceiling, self._step = 0.0, rate
 
     def _not_the_rate(self, share: float, now: float) -> None:
         self.share = share

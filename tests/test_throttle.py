@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smppcore.throttle import UNLIMITED, TokenBucket
+from smppcore.throttle import UNLIMITED, SlidingWindow, TokenBucket
 
 
 def test_a_bucket_is_full_at_the_start() -> None:
@@ -86,3 +86,72 @@ def test_waiting_for_each_token_keeps_the_rate(rate: float, burst: int, start: f
             due = bucket.next_at(due)
         now = due
     assert now - start == pytest.approx(20 / rate, rel=1e-3, abs=1e-6)
+
+
+# -- what is owed, and another rate
+
+
+def test_what_a_bucket_can_never_hold_is_admitted_when_it_is_full_and_then_owed() -> None:
+    bucket = TokenBucket(10, 2, now=0.0)
+    assert bucket.admits(5, 0.0)
+    bucket.spend(5, 0.0)
+    assert bucket.available(0.0) == 0
+    assert bucket.next_at(0.0) == pytest.approx(0.4)
+    assert bucket.next_at(0.0, 5) == pytest.approx(0.5)
+    assert not bucket.admits(1, 0.3)
+    assert bucket.admits(1, 0.4)
+
+
+def test_nothing_is_owed_where_nothing_is_limited() -> None:
+    bucket = TokenBucket(0, 1, now=0.0)
+    bucket.spend(5, 0.0)
+    assert bucket.admits(1000, 0.0)
+
+
+def test_another_rate_keeps_the_tokens_that_its_burst_holds() -> None:
+    bucket = TokenBucket(10, 10, now=0.0)
+    bucket.change(100, 3, 0.0)
+    assert bucket.available(0.0) == 3
+    bucket.spend(3, 0.0)
+    bucket.change(10, 30, 0.01)
+    assert bucket.available(0.01) == 1
+    assert bucket.available(0.11) == 2
+
+
+# -- windows
+
+
+def test_a_window_admits_so_many_in_any_interval() -> None:
+    window = SlidingWindow(3, 60.0)
+    for now in (0.0, 0.5, 30.0):
+        assert window.admits(1, now)
+        window.spend(1, now)
+    assert not window.admits(1, 60.9)
+    assert window.next_at(30.0) == 61.0
+    assert window.next_at(30.0, 2) == 61.0
+    assert window.next_at(30.0, 3) == 91.0
+    assert window.admits(2, 61.0)
+    assert not window.admits(3, 61.0)
+    assert window.next_at(61.0) == 61.0
+
+
+def test_what_a_window_can_never_hold_is_admitted_when_it_is_empty() -> None:
+    window = SlidingWindow(2, 60.0)
+    assert window.admits(5, 0.0)
+    window.spend(5, 0.0)
+    assert window.next_at(0.0, 5) == 61.0
+    assert not window.admits(1, 60.0)
+    assert window.admits(5, 61.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 4)), max_size=80))
+def test_never_more_than_the_limit_in_an_interval(steps: list[tuple[float, int]]) -> None:
+    window = SlidingWindow(10, 6.0)
+    now, sent = 0.0, []
+    for wait, n in steps:
+        now += wait
+        if window.admits(n, now):
+            window.spend(n, now)
+            sent.append((now, n))
+    for begin, _ in sent:
+        assert sum(n for at, n in sent if begin <= at < begin + 6.0) <= 10
