@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from smppcore.errors import ConnectFailed
 from smppcore.esme import EsmeConfig
 from smppcore.testbed.config import Account, SimulatorConfig
 from smppcore.testbed.faults import Error
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from smppcore.esme import Connect
+    from smppcore.failover import Addresses, Endpoint
 
 BOUNDS = Bounds()
 
@@ -33,12 +35,14 @@ async def diagnose(config: SimulatorConfig, bounds: Bounds = BOUNDS) -> tuple[Fi
     async with trio.open_nursery() as nursery:
         await nursery.start(simulator.serve, "127.0.0.1", 0)
 
-        async def connect(_config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
+        async def connect(_host: Endpoint, _addresses: Addresses) -> tuple[trio.abc.Stream, str]:
             ours, theirs = trio.testing.memory_stream_pair()
             nursery.start_soon(simulator.serve_stream, theirs)
             return ours, "memory"
 
-        findings = await measure(EsmeConfig("memory", system_id=b"esme", password=b"secret"), MtLoad(), bounds, connect)
+        findings = await measure(
+            EsmeConfig("memory", system_id=b"esme", password=b"secret"), MtLoad(), bounds, connect=connect
+        )
         nursery.cancel_scope.cancel()
     return findings, simulator
 
@@ -205,11 +209,11 @@ async def test_a_bind_that_does_not_come_back_ends_the_search(autojump_clock: Mo
     connections = 0
 
     def connector(nursery: trio.Nursery) -> Connect:
-        async def connect(_config: EsmeConfig) -> tuple[trio.abc.Stream, str]:
+        async def connect(_host: Endpoint, _addresses: Addresses) -> tuple[trio.abc.Stream, str]:
             nonlocal connections
             connections += 1
             if connections > 1:
-                raise ConnectionError("gone")
+                raise ConnectFailed("refused", "gone")
             ours, theirs = trio.testing.memory_stream_pair()
 
             async def serve() -> None:
@@ -223,7 +227,7 @@ async def test_a_bind_that_does_not_come_back_ends_the_search(autojump_clock: Mo
 
     async with trio.open_nursery() as nursery:
         findings = await measure(
-            EsmeConfig("memory", system_id=b"esme", password=b"secret"), MtLoad(), BOUNDS, connector(nursery)
+            EsmeConfig("memory", system_id=b"esme", password=b"secret"), MtLoad(), BOUNDS, connect=connector(nursery)
         )
         nursery.cancel_scope.cancel()
     assert findings.window_limit <= 5

@@ -17,8 +17,7 @@ from bridge.cli import CliProblem
 from bridge.cli.common import print_json
 from bridge.cli.loadview import watch_signals
 from bridge.cli.picture import check_picture, draw_throughput, write_file
-from bridge.cli.target import DURATION, FICTIONAL_NUMBER, connecting, esme_of, target, target_options
-from smppcore.esme import connect_tcp
+from bridge.cli.target import DURATION, FICTIONAL_NUMBER, esme_of, target, target_options
 from smppcore.testbed.load.mt_books import MtLoad
 from smppcore.testbed.probe.capacity import Bounds, summary
 from smppcore.testbed.probe.throughput import measure
@@ -100,8 +99,7 @@ def throughput(
         f"in at most {max_time:,.0f} s; Ctrl-C ends it.",
         err=True,
     )
-    with connecting():
-        findings = trio.run(_throughput, config, load, bounds, max_time)
+    findings = trio.run(_throughput, config, load, bounds, max_time)
     if findings is None:
         raise CliProblem(f"stopped, or not finished within {max_time:g} s; --max-time gives it more time")
     if json_to == "-":
@@ -135,7 +133,7 @@ async def _throughput(config: EsmeConfig, load: MtLoad, bounds: Bounds, seconds:
         with trio.move_on_after(seconds) as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch_signals, scope.cancel)
-                findings = await measure(config, load, bounds, connect_tcp, told)
+                findings = await measure(config, load, bounds, told=told)
                 nursery.cancel_scope.cancel()
             return findings
     return None

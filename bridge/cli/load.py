@@ -16,7 +16,7 @@ from bridge.cli import CliProblem
 from bridge.cli.common import print_json
 from bridge.cli.loadview import mo_lines, mo_now, mt_lines, mt_now, watch
 from bridge.cli.picture import Labels, check_picture, draw_load, write_file
-from bridge.cli.target import DURATION, FICTIONAL_NUMBER, connecting, esme_of, read_lines, target, target_options
+from bridge.cli.target import DURATION, FICTIONAL_NUMBER, esme_of, read_lines, target, target_options
 from smppcore.testbed.load.mo import MoGenerator
 from smppcore.testbed.load.mo_books import MoLoad
 from smppcore.testbed.load.mt import MtGenerator
@@ -176,8 +176,7 @@ def mt(
     if not source.isascii() or len(source) > 20:
         raise click.UsageError("--from is at most 20 characters of ASCII")
     generator = _checked(lambda: MtGenerator(config, load))
-    with connecting():
-        report = trio.run(_run_mt, generator)
+    report = trio.run(_run_mt, generator)
     at = f"{config.host}:{config.port}"
     _show(asdict(report), mt_lines(report), json_to)
     if plot_to:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,10 @@ from bridge.cli import CliProblem
 from bridge.config import LinkConfig, TlsConfig
 from bridge.options import At, BadValue, duration
 from bridge.service import esme_config
+from smppcore.tls import TlsFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from smppcore.esme import EsmeConfig
 
@@ -125,24 +125,8 @@ def esme_of(link: LinkConfig) -> EsmeConfig:
     """
     try:
         return esme_config(link)
-    except OSError as exc:
+    except TlsFileError as exc:
         raise CliProblem(str(exc)) from exc
-
-
-@contextmanager
-def connecting() -> Iterator[None]:
-    """Make one line of what kept us from the SMSC.
-
-    Raises:
-        CliProblem: There was no connection.
-    """
-    try:
-        yield
-    except* OSError as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise CliProblem(str(error)) from group
 
 
 def read_lines(path: Path | None) -> tuple[str, ...]:

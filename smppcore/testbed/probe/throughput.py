@@ -29,7 +29,8 @@ async def measure(
     config: EsmeConfig,
     load: MtLoad,
     bounds: Bounds,
-    connect: Connect,
+    *,
+    connect: Connect | None = None,
     told: Callable[[Trial, Result | None], None] = lambda trial, result: None,
 ) -> Findings:
     """Find the window and the rate that a peer takes.
@@ -38,12 +39,11 @@ async def measure(
         config: Where to bind and as whom; one bind is used.
         load: The messages: numbers, texts, time-outs.
         bounds: How far to go.
-        connect: Makes connections.
+        connect: Makes connections; TCP and TLS if left out.
         told: Told of each trial when it begins, and of its result.
 
     Raises:
-        SmppError: The bind failed, or did not come back after it was lost.
-        OSError: There was no connection.
+        SmppError: There was no connection, or no bind.
     """
     generator = MtGenerator(replace(config, binds=1), load, connect)
     findings: Findings | None = None
