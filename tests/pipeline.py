@@ -327,6 +327,11 @@ class Bridge:
         """One read with these requests, and the turn for it."""
         return self.turn(self.arrivals(*pdus, name=name))
 
+    def send(self, body: str) -> list[SubmitSM]:
+        """Have the contact write this; return the submit_sm's of the reply as they leave."""
+        self.deliver(text(body))
+        return self.submits()
+
     def submits(self, room: int = 1000, name: str = "") -> list[SubmitSM]:
         """Return what the writer of the one session takes."""
         return list(self.outbound[name or self.name].take(cast("Link", self.wire), room))

@@ -36,10 +36,9 @@ def own(kind: ErrorKind, status: int = BARRED, **options: object) -> LinkConfig:
     return link("a", errors={status: kind}, **options)
 
 
-def sent(bridge: Bridge, body: str = "hours") -> SubmitSM:
+def sent(bridge: Bridge) -> SubmitSM:
     """Have one reply leave and return its submit_sm."""
-    bridge.deliver(text(body))
-    (pdu,) = bridge.submits()
+    (pdu,) = bridge.send("hours")
     return pdu
 
 

@@ -1,21 +1,18 @@
-"""Turns: the world's receipts find their messages; answers and receipts in every order; what fits nothing."""
+"""Turns: answers and receipts in every order, every combination of parts, and receipts that fit nothing."""
 
 from __future__ import annotations
 
 from itertools import permutations, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge.config import MessageIdConfig
 from bridge.records import FINAL_STATES
 from smppcore import constants as c
-from smppcore.pdu import DataSM, DeliverSM, decode, encode
+from smppcore.pdu import DataSM, DeliverSM, decode
 from smppcore.receipt import STATE_OUTCOME, receipt_tlvs
-from smppcore.testbed.dialects import DIALECTS, Dialect, Facts, write
 from tests.pipeline import (
-    CONTACT,
-    NUMBER,
     Bridge,
     accepted,
     check,
@@ -28,90 +25,16 @@ from tests.pipeline import (
     text,
     timed_out,
 )
-from tests.receipts import MADE_UP, SEEN, build
 
 if TYPE_CHECKING:
     from smppcore.events import Outcome
-    from smppcore.pdu import SubmitSM
 
 RULES = rules()
 TWO = "echo " + "x" * 200
 THREE = "echo " + "x" * 400
 
 
-# -- the world's receipts
-
-
-@pytest.mark.parametrize("shape", SEEN + MADE_UP, ids=lambda shape: shape["source"])
-def test_each_receipt_finds_its_message_or_is_kept(shape: dict[str, Any]) -> None:
-    expected: dict[str, Any] = {
-        "message_id": "",
-        "state": 7,
-        "state_word": "",
-        "intermediate": False,
-        "conflict": False,
-    }
-    expected |= shape["expect"]
-    bridge = Bridge(link(message_id=MessageIdConfig(*shape.get("message_id", ("text", "text")))), ruleset=RULES)
-    bridge.deliver(text("hours"))
-    (pdu,) = bridge.submits()
-    bridge.turn(bridge.answers(accepted(pdu, shape.get("response", expected["message_id"] or "77").encode())))
-    received = decode(encode(build(shape)))
-    bridge.wire.responses.clear()
-    bridge.deliver(received)  # type: ignore[arg-type]
-    assert bridge.wire.statuses() == [0]
-    assert len(bridge.mos()) == 1
-    assert bridge.count("receipt.conflict") == expected["conflict"]
-    mt = bridge.mt()
-    if not expected["message_id"]:
-        assert (mt.state, mt.receipts) == ("accepted", ())
-        assert bridge.count("receipt.unreadable") == 1
-        (kept,) = bridge.memory.unmatched
-        assert decode(kept.pdu) == received
-        return
-    assert not bridge.memory.parked
-    assert not bridge.memory.unmatched
-    outcome = STATE_OUTCOME[expected["state"]]
-    final = outcome is not None and not expected["intermediate"]
-    assert mt.state == (outcome if final else "accepted")
-    assert bool(mt.done) == final
-    word = expected["state_word"]
-    if expected["state"] == c.STATE_UNKNOWN and word.upper() != "UNKNOWN":
-        assert list(mt.receipts) == [word or c.STATE_UNKNOWN]
-    elif not expected["intermediate"]:
-        assert list(mt.receipts) == [expected["state"]]
-    if final and outcome != "delivered":
-        assert mt.error == expected.get("error", "")
-    check(bridge)
-
-
-@pytest.mark.parametrize("state", [c.STATE_DELIVERED, c.STATE_UNDELIVERABLE, c.STATE_REJECTED, c.STATE_ENROUTE])
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
-def test_the_simulators_dialects_find_their_messages(dialect: Dialect, state: int) -> None:
-    forms = {
-        "same": ("hex", "1F3A2"),
-        "decimal": ("decimal", "127906"),
-        "hex": ("hex", "1f3a2"),
-        "HEX": ("hex", "1F3A2"),
-    }
-    kind, message_id = forms[dialect.id]
-    bridge = Bridge(link(message_id=MessageIdConfig("hex", kind)), ruleset=RULES)  # type: ignore[arg-type]
-    (pdu,) = send(bridge, "hours")
-    bridge.turn(bridge.answers(accepted(pdu, b"1f3a2")))
-    contact, number = (1, 1, CONTACT), (0, 0, NUMBER)
-    facts = Facts(message_id.rjust(dialect.id_width, "0"), state, number, contact, bridge.now, bridge.now, b"8-18")
-    bridge.deliver(write(dialect, facts))
-    assert bridge.mt().state == (STATE_OUTCOME[state] or "accepted")
-    assert bridge.count("receipt.conflict") == 0
-    check(bridge)
-
-
 # -- every order
-
-
-def send(bridge: Bridge, body: str) -> list[SubmitSM]:
-    bridge.deliver(text(body))
-    return bridge.submits()
 
 
 FINALS = {"delivered": c.STATE_DELIVERED, "delivered again": c.STATE_DELIVERED, "expired": c.STATE_EXPIRED}
@@ -125,7 +48,7 @@ def test_one_message_comes_to_the_end_that_its_first_final_receipt_says(before: 
     resent = before == "link lost" and policy == "resend"
     for order in permutations(("response", "enroute", *FINALS)):
         bridge = Bridge(link(in_doubt=in_doubt(policy)), ruleset=RULES)
-        (pdu,) = send(bridge, "hours")
+        (pdu,) = bridge.send("hours")
         if before == "time-out":
             bridge.turn(bridge.answers(timed_out(pdu)))
         elif before == "link lost":
@@ -162,7 +85,7 @@ def test_two_parts_come_to_the_same_end_in_every_order(last: int) -> None:
     outcome = STATE_OUTCOME[last]
     for order in permutations(STEPS):
         bridge = Bridge(ruleset=RULES)
-        parts = dict(zip("ab", send(bridge, TWO), strict=True))
+        parts = dict(zip("ab", bridge.send(TWO), strict=True))
         for step in order:
             which, what = step.split(": ")
             if what == "response":
@@ -184,7 +107,7 @@ def test_three_parts_with_all_that_can_befall_them(policy: str) -> None:
     """Each is accepted and reported, refused for now, or left without an answer; what is sent again is delivered."""
     for ends in product(PART_ENDS, repeat=3):
         bridge = Bridge(link(in_doubt=in_doubt(policy)), ruleset=RULES)
-        pdus = send(bridge, THREE)
+        pdus = bridge.send(THREE)
         outcomes: list[Outcome] = []
         for n, (pdu, end) in enumerate(zip(pdus, ends, strict=True)):
             if end in {"delivered", "undeliverable"}:
@@ -227,7 +150,7 @@ def test_the_truth_table_of_three_parts(*, accepted_is_final: bool) -> None:
     open_states = {c.STATE_ENROUTE, None} | (set() if accepted_is_final else {c.STATE_ACCEPTED})
     for reported in product(states, repeat=3):
         bridge = Bridge(link(accepted_is_final=accepted_is_final), ruleset=RULES)
-        pdus = send(bridge, THREE)
+        pdus = bridge.send(THREE)
         bridge.turn(bridge.answers(*(accepted(pdu, b"%d" % n) for n, pdu in enumerate(pdus))))
         bridge.deliver(*(receipt(b"%d" % n, state) for n, state in enumerate(reported) if state is not None))
         mt = bridge.mt()
@@ -247,7 +170,7 @@ def test_the_truth_table_of_three_parts(*, accepted_is_final: bool) -> None:
 
 def test_where_accepted_is_final_the_first_final_receipt_stays() -> None:
     bridge = Bridge(link(accepted_is_final=True), ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"77")))
     bridge.deliver(receipt(b"77", c.STATE_ACCEPTED))
     bridge.deliver(receipt(b"77", c.STATE_UNDELIVERABLE))
@@ -256,7 +179,7 @@ def test_where_accepted_is_final_the_first_final_receipt_stays() -> None:
 
 def test_there_it_ends_the_waiting_of_a_message_in_doubt_too() -> None:
     bridge = Bridge(link(accepted_is_final=True), ruleset=RULES)
-    pdus = send(bridge, TWO)
+    pdus = bridge.send(TWO)
     bridge.turn(bridge.answers(accepted(pdus[0], b"0"), timed_out(pdus[1])))
     bridge.turn(bridge.answers(accepted(pdus[1], b"1", late=True)))
     bridge.deliver(receipt(b"0", c.STATE_ACCEPTED), receipt(b"1", c.STATE_ACCEPTED))
@@ -272,7 +195,7 @@ def test_there_it_ends_the_waiting_of_a_message_in_doubt_too() -> None:
 
 def test_a_state_of_the_carriers_own_is_kept_as_it_came() -> None:
     bridge = Bridge(ruleset=RULES)
-    pdus = send(bridge, TWO)
+    pdus = bridge.send(TWO)
     bridge.turn(bridge.answers(*(accepted(pdu, b"%d" % n) for n, pdu in enumerate(pdus))))
     own = text(b"id:0 stat:DND_REJECTED err:9", esm_class=4)
     reserved = text(b"", esm_class=4)
@@ -286,7 +209,7 @@ def test_a_state_of_the_carriers_own_is_kept_as_it_came() -> None:
 
 def test_a_very_long_word_is_kept_by_its_beginning() -> None:
     bridge = Bridge(ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"77")))
     bridge.deliver(text(b"id:77 stat:" + b"X" * 200, esm_class=4))
     assert list(bridge.mt().receipts) == ["X" * 20]
@@ -297,7 +220,7 @@ def test_a_very_long_word_is_kept_by_its_beginning() -> None:
 
 def test_tlvs_that_disagree_with_the_text_count_and_are_said_once() -> None:
     bridge = Bridge(ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"77")))
     wrong = receipt(b"76", c.STATE_DELIVERED)
     wrong.tlvs = receipt_tlvs("77", c.STATE_EXPIRED)
@@ -313,7 +236,7 @@ def test_tlvs_that_disagree_with_the_text_count_and_are_said_once() -> None:
 
 def test_a_receipt_in_a_data_sm_counts_as_one_in_a_deliver_sm() -> None:
     bridge = Bridge(ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"77")))
     bridge.deliver(DataSM(esm_class=4, tlvs=receipt_tlvs("77", c.STATE_DELIVERED), sequence_number=9))
     assert bridge.mt().state == "delivered"
@@ -324,7 +247,7 @@ def test_a_receipt_in_a_data_sm_counts_as_one_in_a_deliver_sm() -> None:
 @pytest.mark.parametrize("dlr_in_mo", [False, True])
 def test_a_receipt_sent_as_a_text_is_one_where_the_link_says_so(*, dlr_in_mo: bool) -> None:
     bridge = Bridge(link(dlr_in_mo=dlr_in_mo), ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"77")))
     as_text = receipt(b"77")
     as_text.esm_class = 0
@@ -345,7 +268,7 @@ def test_an_acknowledgement_of_the_subscriber_is_a_text_even_there() -> None:
 
 def test_a_uuid_whose_case_the_carrier_changes_is_one_id_where_the_link_says_so() -> None:
     bridge = Bridge(link(message_id=MessageIdConfig("caseless", "caseless")), ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
+    (pdu,) = bridge.send("hours")
     bridge.turn(bridge.answers(accepted(pdu, b"74e02ee1-4e2f-4a6e-a78b-4b247d756a22")))
     bridge.deliver(receipt(b"74E02EE1-4E2F-4A6E-A78B-4B247D756A22"))
     assert bridge.mt().state == "delivered"
@@ -373,130 +296,3 @@ def test_what_cannot_be_read_is_answered_counted_and_kept_whole() -> None:
     (kept,) = bridge.memory.unmatched
     assert (kept.message_id, kept.link, kept.received) == ("", "a", bridge.now)
     assert decode(kept.pdu) == pdu
-
-
-# -- in doubt, and the carrier repeats our reference
-
-
-def by_reference(pdu: SubmitSM, message_id: bytes, state: int = c.STATE_DELIVERED) -> DeliverSM:
-    """Make the receipt for a submit_sm with the reference that it bore (SMPP v3.4 §5.3.2.17)."""
-    reported = receipt(message_id, state)
-    reported.tlvs = ((c.TAG_USER_MESSAGE_REFERENCE, pdu.tlv(c.TAG_USER_MESSAGE_REFERENCE) or b""),)
-    return reported
-
-
-def doubtful(policy: str, body: str = "hours") -> tuple[Bridge, list[SubmitSM]]:
-    """Have a message leave and the process killed before any answer."""
-    bridge = Bridge(link(in_doubt=in_doubt(policy), user_message_reference=True), ruleset=RULES)
-    pdus = send(bridge, body)
-    bridge.begin()
-    return bridge, pdus
-
-
-def test_only_where_the_link_says_so_a_message_bears_a_reference() -> None:
-    for wanted in (False, True):
-        bridge = Bridge(link(user_message_reference=wanted), ruleset=RULES)
-        references = [pdu.tlv(c.TAG_USER_MESSAGE_REFERENCE) for pdu in send(bridge, TWO)]
-        assert references == ([b"\x00\x02", b"\x00\x03"] if wanted else [None, None])
-
-
-@pytest.mark.parametrize(
-    ("state", "outcome"),
-    [(c.STATE_DELIVERED, "delivered"), (c.STATE_UNDELIVERABLE, "undeliverable"), (c.STATE_ENROUTE, "accepted")],
-)
-def test_a_receipt_with_our_reference_settles_a_message_held_in_doubt(state: int, outcome: str) -> None:
-    bridge, (pdu,) = doubtful("hold")
-    assert (bridge.mt().state, bridge.mt().in_doubt) == ("sent", True)
-    bridge.deliver(by_reference(pdu, b"77", state))
-    mt = bridge.mt()
-    assert (mt.state, mt.in_doubt, list(mt.message_ids)) == (outcome, False, ["77"])
-    assert bridge.count("receipt.by_reference") == 1
-    check(bridge)
-    bridge.deliver(receipt(b"77"))
-    assert bridge.mt().state == ("delivered" if outcome == "accepted" else outcome)
-    assert not bridge.memory.parked
-
-
-def test_it_keeps_a_message_that_waits_from_being_sent_again() -> None:
-    bridge = Bridge(link(user_message_reference=True), ruleset=RULES)
-    (pdu,) = send(bridge, "hours")
-    bridge.turn(bridge.answers(timed_out(pdu)))
-    bridge.deliver(by_reference(pdu, b"77"))
-    assert bridge.mt().state == "delivered"
-    bridge.now += 60
-    bridge.turn()
-    assert bridge.submits() == []
-    check(bridge)
-
-
-def test_while_it_is_sent_again_the_receipt_only_counts_when_that_is_answered() -> None:
-    bridge, (pdu,) = doubtful("resend")
-    (again,) = bridge.submits()
-    bridge.deliver(by_reference(pdu, b"76"))
-    assert bridge.mt().state == "sent"
-    bridge.turn(bridge.answers(accepted(again, b"77")))
-    assert (bridge.mt().state, list(bridge.mt().message_ids)) == ("delivered", ["77"])
-    check(bridge)
-
-
-def test_each_part_has_its_own() -> None:
-    bridge, pdus = doubtful("hold", THREE)
-    bridge.deliver(*(by_reference(pdu, b"%d" % n) for n, pdu in enumerate(pdus)))
-    assert (bridge.mt().state, list(bridge.mt().message_ids)) == ("delivered", ["0", "1", "2"])
-    check(bridge)
-
-
-def test_a_message_that_became_unknown_is_settled_too() -> None:
-    bridge, (pdu,) = doubtful("hold")
-    bridge.now += 9 * 86400
-    bridge.turn()
-    assert bridge.mt().state == "unknown"
-    bridge.deliver(by_reference(pdu, b"77"))
-    assert bridge.mt().state == "delivered"
-    check(bridge)
-
-
-def test_nothing_is_guessed() -> None:
-    """Of another customer, with another reference, of a message that is not in doubt: it waits for an answer."""
-    bridge, (pdu,) = doubtful("hold")
-    elsewhere = by_reference(pdu, b"1")
-    elsewhere.source_addr = b"15550009999"
-    other = by_reference(pdu, b"2")
-    other.tlvs = ((c.TAG_USER_MESSAGE_REFERENCE, b"\x00\x09"),)
-    malformed = by_reference(pdu, b"3")
-    malformed.tlvs = ((c.TAG_USER_MESSAGE_REFERENCE, b"\x02"),)
-    bridge.deliver(elsewhere, other, malformed)
-    (late,) = send(bridge, "echo later")
-    bridge.deliver(by_reference(late, b"4"))
-    assert {key[1] for key in bridge.memory.parked} == {"1", "2", "3", "4"}
-    assert bridge.mts()[0].state == "sent"
-
-
-def test_a_reference_that_came_round_means_the_message_in_doubt() -> None:
-    bridge, (pdu,) = doubtful("hold")
-    bridge.engine.position.next_id += 3 * 0x10000
-    bridge.deliver(text("thanks", source=b"9"))
-    bridge.deliver(by_reference(pdu, b"77"))
-    assert bridge.memory.ids["a", "77"] == (2, 0)
-    bridge.engine.position.next_id += 0x10000
-    bridge.deliver(text("thanks", source=b"9"))
-    bridge.deliver(by_reference(pdu, b"78"))
-    assert [*bridge.memory.parked] == [("a", "78")]
-
-
-# -- the customer has opted out at the carrier, says a receipt
-
-
-def test_an_error_of_a_receipt_may_say_that_the_customer_has_opted_out() -> None:
-    bridge = Bridge(link(opted_out_errors=("0A1",)), ruleset=RULES)
-    (first,) = send(bridge, "hours")
-    bridge.turn(bridge.answers(accepted(first, b"77")))
-    bridge.deliver(receipt(b"77", c.STATE_UNDELIVERABLE, error="0A1"), text("hours"))
-    assert [mt.state for mt in bridge.mts()] == ["undeliverable", "suppressed"]
-    bridge.deliver(text("START"))
-    (confirmation,) = bridge.submits()
-    bridge.turn(bridge.answers(accepted(confirmation, b"78")))
-    bridge.deliver(receipt(b"78", c.STATE_UNDELIVERABLE, error="0A2"))
-    bridge.deliver(text("hours"))
-    assert len(bridge.submits()) == 1
-    check(bridge)
