@@ -34,6 +34,8 @@ QUEUE_PAGE = 100
 """The same, of each class of each link's queue."""
 LATE = 30.0
 """Seconds by which upkeep may be put off while the turns have other work."""
+PAUSE = 60.0
+"""Seconds, at most, between two walks: what has become due meanwhile goes in one."""
 PARKED_TTL = 3600.0
 """Seconds for which a receipt without a message is kept: its submit_sm_resp cannot be on the way any longer."""
 PARKED_LAP = 60.0
@@ -62,9 +64,10 @@ class Upkeep(Stage):
         self._calendar = desk.state.calendar
         self.mark = desk.state.position.watched_below
         """Of no message with a smaller id a receipt is missed, unless it is in the table `due`."""
-        links = [queue.config for queue in self.outbox.links.values()]
-        self._shortest = min((patience(link) for link in links), default=patience(_UNCONFIGURED))
-        self._longest = max((patience(link) + link.max_age for link in links), default=0.0)
+        links = [queue.config for queue in self.outbox.links.values()] or [_UNCONFIGURED]
+        self._shortest = min(patience(link) for link in links)
+        self._longest = max(patience(link) + link.max_age for link in links)
+        self._pause = min(self._shortest / 100, PAUSE)
 
     def run(self, *, busy: bool) -> None:
         """Do what is due, a page of each kind.
@@ -103,7 +106,7 @@ class Upkeep(Stage):
         for row in rows:
             at = row.created + self._shortest
             if self.now < at and row.created <= self.now:
-                self._calendar.walk = at
+                self._calendar.walk = max(at, self.now + self._pause)
                 return
             self._look(row)
             self.mark = row.id + 1
@@ -112,9 +115,9 @@ class Upkeep(Stage):
         entries = self.store.due(PAGE)
         self._calendar.due = self.now if len(entries) == PAGE else inf
         # Nothing is put off for longer than any link waits: what is, was so by a clock that has been set back.
-        now = [entry for entry in entries if not self.now < entry[0] <= self.now + self._longest]
+        now = [entry for entry in entries if not self.now < entry[0] <= self.now + self._longest + 1.0]
         if len(now) < len(entries):
-            self._calendar.due = min(at for at, _ in entries if at > self.now)
+            self._calendar.due = max(min(at for at, _ in entries if at > self.now), self.now + self._pause)
         self.changes.undue += now
         for (at, _), row in zip(now, self.store.mts([number for _, number in now]), strict=True):
             if row is not None:

@@ -6,6 +6,7 @@ import pytest
 
 from bridge import upkeep
 from bridge.config import LimitsConfig
+from bridge.engine import Engine
 from bridge.events import CapacityChanged
 from bridge.store import StoreFull
 from smppcore import constants as c
@@ -281,6 +282,27 @@ def test_it_goes_in_pages_and_only_when_there_is_time(monkeypatch: pytest.Monkey
     idle(bridge, bridge.now)
     assert states(bridge)[:5] == ["unknown"] * 5
     check(bridge)
+
+
+def test_messages_that_come_one_by_one_become_due_together() -> None:
+    bridge = Bridge()
+    for n in range(50):
+        accept_replies(bridge, str(n))
+        bridge.now += 1
+    woken = idle(bridge, START + DAY + 120)
+    assert states(bridge) == ["unknown"] * 50
+    assert len(woken) <= 3
+
+
+def test_without_any_link_nothing_is_waited_for_in_a_hurry() -> None:
+    bridge = Bridge()
+    accept_replies(bridge, "a")
+    bridge.deliver(text("hours"))
+    bridge.now += DAY
+    bridge.engine = Engine(bridge.store, bridge.rules, (), bridge.now)
+    bridge.engine.start(bridge.now)
+    assert len(idle(bridge, START + 9 * DAY)) < 20
+    assert states(bridge)[0] == "unknown"
 
 
 def test_entries_go_in_pages_too(monkeypatch: pytest.MonkeyPatch) -> None:
