@@ -53,7 +53,7 @@ def test_a_pdu_is_explained(trace: Path) -> None:
         and line.endswith("answers #2 after 100.0 ms")
         for line in lines
     )
-    assert lines[-2:] == ["-- no response in the recording: #1 bind_transceiver", "3 PDUs"]
+    assert lines[-2:] == ["-- no response in the recording: #1 bind_transceiver", "PDUs: 3"]
 
 
 def test_an_object_a_line_with_the_fields_of_the_readme(trace: Path) -> None:

@@ -222,6 +222,13 @@ def test_ports_that_are_used_again_are_a_new_connection() -> None:
     assert [item.octets for item in found if isinstance(item, Found)] == [BIND, BOUND, TEXT, SUBMIT, BIND]
 
 
+def test_packets_that_were_captured_twice_count_once() -> None:
+    twice = [packet for packet in packets() for _ in range(2)]
+    assert octets_of(items(pcap(twice))) == [BIND, BOUND, TEXT, SUBMIT]
+    late = [*packets(), *packets()]
+    assert octets_of(items(pcap(late))) == [BIND, BOUND, TEXT, SUBMIT]
+
+
 def test_a_capture_that_begins_in_the_middle_finds_its_step_and_says_so() -> None:
     stream = SUBMIT[20:] + PROBE + SUBMIT
     found = items(pcap([ip4(tcp(500, stream[:30])), ip4(tcp(530, stream[30:]))]))

@@ -80,8 +80,8 @@ class View:
     def closing(self, row: Mapping[str, object]) -> None:
         """Print the counts in one line."""
         findings = cast("dict[str, int]", row["findings"])
-        words = {"error": "not decodable", "violation": "violations", "suspicious": "suspicious"}
-        parts = [f"{row['pdus']:,} PDUs", *(f"{n:,} {words[level]}" for level, n in findings.items() if n)]
+        words = {"error": "not decodable", "violation": "against the specification", "suspicious": "suspicious"}
+        parts = [f"PDUs: {row['pdus']:,}", *(f"{words[level]}: {n:,}" for level, n in findings.items() if n)]
         click.echo(", ".join(parts))
 
     def summary(self, row: Mapping[str, object]) -> None:

@@ -68,6 +68,8 @@ class Piece:
 class _Stream:
     next: int
     """The sequence number that is waited for."""
+    first: int | None
+    """That of its SYN, None if it is not in the capture."""
     waiting: dict[int, bytes] = field(default_factory=dict)
     octets: int = 0
     ended: bool = False
@@ -94,9 +96,11 @@ class Reassembly:
         key = segment.source, segment.destination
         stream = self._streams.get(key)
         pieces: list[Piece] = []
-        if stream is None or (segment.syn and stream.next != (segment.sequence + 1) % _MODULUS):
+        # Not a SYN that came again, as it does in a capture of two interfaces
+        if stream is None or (segment.syn and stream.first != segment.sequence):
             self._forget(key)
-            stream = self._streams[key] = _Stream((segment.sequence + segment.syn) % _MODULUS)
+            first = segment.sequence if segment.syn else None
+            stream = self._streams[key] = _Stream((segment.sequence + segment.syn) % _MODULUS, first)
             pieces.append(Piece(begins=True, in_step=segment.syn))
         self._streams.move_to_end(key)
         while len(self._streams) > MAX_STREAMS or self._octets > MAX_TOTAL:
