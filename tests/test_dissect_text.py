@@ -166,6 +166,7 @@ def test_any_octets_are_read(data: bytes) -> None:
         "2026-01-02 03:04:05 INFO the sky is blue",
         "d41d8cd98f00b204e9800998ecf8427e  README.md",
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+        r"b'\d\x' and b'\d\d'",
         "request 6ba7b810-9dad-11d1-80b4-00c04fd430c8 done",
     ],
 )

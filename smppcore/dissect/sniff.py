@@ -14,6 +14,7 @@ import ast
 import base64
 import binascii
 import re
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -286,7 +287,8 @@ def _octets(text: str) -> bytes:
 
 def _literal(text: str) -> bytes:
     try:
-        value = ast.literal_eval(text)
+        with warnings.catch_warnings(action="ignore"):  # escapes that Python does not know
+            value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return b""
     return value if isinstance(value, bytes) else b""
