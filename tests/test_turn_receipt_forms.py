@@ -90,3 +90,14 @@ def test_the_simulators_dialects_find_their_messages(dialect: Dialect, state: in
     assert bridge.mt().state == (STATE_OUTCOME[state] or "accepted")
     assert bridge.count("receipt.conflict") == 0
     check(bridge)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
+def test_they_do_with_a_uuid_too_however_long_that_makes_them(dialect: Dialect) -> None:
+    message_id = "74e02ee1-4e2f-4a6e-a78b-4b247d756a22"
+    bridge = Bridge(ruleset=RULES)
+    (pdu,) = bridge.send("hours")
+    bridge.turn(bridge.answers(accepted(pdu, message_id.encode())))
+    facts = Facts(message_id, c.STATE_DELIVERED, (0, 0, NUMBER), (1, 1, CONTACT), bridge.now, bridge.now, b"x" * 20)
+    bridge.deliver(decode(encode(write(dialect, facts))))  # type: ignore[arg-type]
+    assert bridge.mt().state == "delivered"

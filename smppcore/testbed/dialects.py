@@ -144,7 +144,8 @@ def write(dialect: Dialect, facts: Facts, *, intermediate: bool = False) -> Deli
     if dialect.network_error:
         code = 0 if facts.state == c.STATE_DELIVERED else 27
         tlvs += ((c.TAG_NETWORK_ERROR_CODE, b"\x03" + code.to_bytes(2, "big")),)  # 3: GSM (SMPP v3.4 §5.3.2.31)
-    if body and (dialect.payload or dialect.pdu == "data_sm"):
+    # With a UUID in UCS-2 it is longer than a short_message may be (SMPP v3.4 §4.4.1).
+    if body and (dialect.payload or dialect.pdu == "data_sm" or len(body) > 254):
         tlvs += ((c.TAG_MESSAGE_PAYLOAD, body),)
         body = b""
     (source_ton, source_npi, source), (dest_ton, dest_npi, dest) = facts.destination, facts.source
