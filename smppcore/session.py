@@ -678,8 +678,21 @@ class Session:
         return change
 
 
+_TEXT_TLVS = {
+    c.TAG_MESSAGE_PAYLOAD: "message_payload",
+    c.TAG_SAR_MSG_REF_NUM: "sar_msg_ref_num",
+}
+
+
 def _encode_without_tlvs(pdu: Pdu) -> bytes:
     if pdu.tlvs:
+        for tag, _ in pdu.tlvs:
+            if tag in _TEXT_TLVS:
+                # Left out, the message would arrive empty, or as a heap of parts.
+                raise LocalProtocolError(
+                    f"{_TEXT_TLVS[tag]} cannot be sent to a peer whose interface_version is below 3.4",
+                    field=_TEXT_TLVS[tag],
+                )
         pdu = copy.copy(pdu)
         pdu.tlvs = ()
     return encode(pdu)

@@ -27,6 +27,7 @@ from smppcore.errors import LinkClosed, ResponseTimeout
 from smppcore.events import Outcome
 from smppcore.pdu import DataSM, DeliverSM, Pdu, SubmitSM, SubmitSMResp
 from smppcore.receipt import format_receipt
+from smppcore.text import TextProfile, encode_message, user_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bridge.rules import Ruleset
     from bridge.store import Store
     from smppcore.link import Link
+    from smppcore.text import LongForm
 
 NUMBER = b"60606"
 CONTACT = b"15550001234"
@@ -252,6 +254,18 @@ def text(
 def part(number: int, total: int, body: bytes, reference: int = 9, source: bytes = CONTACT) -> DeliverSM:
     """Make a deliver_sm with a part of a long text, by UDH."""
     return text(bytes((5, 0, 3, reference, total, number)) + body, source, esm_class=0x40)
+
+
+def parts_of(words: str, reference: int, form: LongForm = "udh8", source: bytes = CONTACT) -> list[DeliverSM]:
+    """Make the deliver_sm of a text as a carrier would."""
+    encoded = encode_message(words, TextProfile(long_form=form))
+    pdus = []
+    for number in range(len(encoded.parts)):
+        flags, octets, tlvs = user_data(encoded, number, reference)
+        pdu = text(octets, source, esm_class=flags, data_coding=encoded.data_coding)
+        pdu.tlvs = tlvs
+        pdus.append(pdu)
+    return pdus
 
 
 def receipt(message_id: bytes, state: int = constants.STATE_DELIVERED, error: str = "000") -> DeliverSM:

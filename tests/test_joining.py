@@ -12,28 +12,16 @@ import pytest
 
 from bridge.export import mo_row
 from smppcore import constants as c
-from smppcore.text import LongForm, TextProfile, encode_message, user_data
-from tests.pipeline import CONTACT, START, Bridge, accepted, check, link, part, run_dry, text
+from tests.pipeline import START, Bridge, accepted, check, link, part, parts_of, run_dry, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.records import Mo
     from smppcore.pdu import DeliverSM
+    from smppcore.text import LongForm
 
 FORMS: list[LongForm] = ["udh8", "udh16", "sar", "payload"]
-
-
-def parts_of(words: str, reference: int, form: LongForm = "udh8", source: bytes = CONTACT) -> list[DeliverSM]:
-    """Make the deliver_sm of a text as a carrier would."""
-    encoded = encode_message(words, TextProfile(long_form=form))
-    pdus = []
-    for number in range(len(encoded.parts)):
-        flags, octets, tlvs = user_data(encoded, number, reference)
-        pdu = text(octets, source, esm_class=flags, data_coding=encoded.data_coding)
-        pdu.tlvs = tlvs
-        pdus.append(pdu)
-    return pdus
 
 
 # -- what comes again, late, or elsewhere

@@ -25,7 +25,8 @@ from smppcore.failover import Endpoint
 from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitSM, SubmitSMResp, decode
 from smppcore.session import SessionConfig
 from smppcore.smsc import SmscConfig, SmscServer
-from tests.pipeline import link, receipt, rules, text
+from smppcore.testbed.tally import Tally
+from tests.pipeline import link, parts_of, receipt, rules, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bridge.export import Row
     from smppcore.link import Link
     from smppcore.session import Event
+    from smppcore.text import LongForm
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -176,6 +178,25 @@ async def test_a_text_gets_its_reply_and_the_reply_its_receipt(tmp_path: Path) -
     assert (mo["text"], mo["outcome"]) == ("hours", "replied")
     assert (mt["text"], mt["state"], mt["message_ids"]) == ("8-18", "delivered", ["0000"])
     assert not service_running(settings.bridge.data_dir)
+
+
+@pytest.mark.parametrize("form", ["udh8", "udh16", "sar", "payload"])
+async def test_long_texts_go_both_ways_in_the_form_of_the_link(tmp_path: Path, form: LongForm) -> None:
+    words = "Ünïcode ✓ [and] more 🙂, " * 12
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port, long_messages=form)
+        async with running(settings):
+            await smsc.until(lambda: smsc.links)
+            incoming = parts_of("echo " + words, 300, form)
+            smsc.deliver(*reversed(incoming), *parts_of("echo " + words, 300, form)[1:])
+            await smsc.until(lambda: len(smsc.submits) == (1 if form == "payload" else 5))
+            await smsc.until(lambda: len(smsc.outcomes) == 2 * len(incoming) - 1)
+    tally = Tally()
+    (reply,) = [whole for pdu in smsc.submits if (whole := tally.submitted(pdu, "", 0.0)) is not None]
+    assert reply.text == words
+    mo, mt = stored(settings)
+    assert (mo["text"], mo["redelivered"], mo["flags"]) == ("echo " + words, len(incoming) - 1, [])
+    assert (mt["text"], mt["parts"], mt["state"]) == (words, len(smsc.submits), "accepted")
 
 
 async def test_a_stop_waits_for_what_is_in_the_air_and_unbinds(tmp_path: Path) -> None:

@@ -337,6 +337,20 @@ def test_a_silent_smsc_has_the_assumed_version(assumed: int, tlvs: list[tuple[in
     assert session.interface_version == assumed
 
 
+@pytest.mark.parametrize("tag", [c.TAG_MESSAGE_PAYLOAD, c.TAG_SAR_MSG_REF_NUM])
+def test_what_makes_no_sense_without_its_tlvs_is_not_sent_to_a_peer_before_v34(tag: int) -> None:
+    session = make(ESME, config=SessionConfig(assume_version=0x33))
+    session.send([BindTransceiver()], 0.0)
+    session.receive_data(encode(BindTransceiverResp(sequence_number=1)), 0.0)
+    session.bytes_to_send()
+    request = submit()
+    request.tlvs = [(tag, b"xx")]
+    with pytest.raises(LocalProtocolError, match="interface_version is below"):
+        session.send([request], 0.0)
+    session.send([submit()], 0.0)
+    assert len(sent(session)) == 1
+
+
 def test_an_esme_before_v34_gets_no_tlvs() -> None:
     session = make(SMSC)
     bind = BindTransceiver(b"old", interface_version=0x33, sequence_number=1)

@@ -206,11 +206,13 @@ class _Candidate(NamedTuple):
     alphabet: Alphabet
     elements: bytes
     segments: tuple[bytes, ...]
-    octets: int
-    """On the air, with headers."""
+    head: int
+    """Octets of each segment's header."""
 
     def cost(self) -> tuple[int, int, int]:
-        return len(self.segments), self.octets, len(self.elements)
+        bits = min(_UNIT_BITS[self.alphabet], 8)
+        on_air = sum(-(-len(segment) * bits // 8) + self.head for segment in self.segments)
+        return len(self.segments), on_air, len(self.elements)
 
 
 def _cheapest(text: str, profile: TextProfile) -> _Candidate:
@@ -221,7 +223,7 @@ def _cheapest(text: str, profile: TextProfile) -> _Candidate:
         plainer = transliterate(text, carries)
         replaced = "".join(character if carries(character) else "?" for character in plainer)
         candidates = list(_candidates(replaced, profile))
-    cheapest = min(candidates, key=_Candidate.cost)
+    cheapest = candidates[0] if len(candidates) == 1 else min(candidates, key=_Candidate.cost)
     if profile.transliterate and len(cheapest.segments) > 1:
         plainer = transliterate(text, _carries(_first_alphabet(profile)))
         other = min(_candidates(plainer, profile), key=_Candidate.cost, default=cheapest)
@@ -287,8 +289,7 @@ def _candidate(data_coding: int, alphabet: Alphabet, elements: bytes, octets: by
     if len(octets) > _room(head, bits):
         head = 1 + len(elements) + _CONCATENATION_OCTETS[long_form]
         segments = tuple(_split(octets, alphabet, _room(head, bits)))
-    on_air = sum(-(-len(segment) * min(bits, 8) // 8) + head for segment in segments)
-    return _Candidate(data_coding, alphabet, elements, segments, on_air)
+    return _Candidate(data_coding, alphabet, elements, segments, head)
 
 
 def _room(head: int, bits: int) -> int:
