@@ -79,14 +79,8 @@ def histories(draw: st.DrawFn) -> list[Changes]:
         mts += c.new_mts
         c.queued = draw(st.lists(st.sampled_from(mts), max_size=3)) if mts else []
         c.unqueued = draw(st.lists(st.sampled_from(mts), max_size=2)) if mts else []
-        c.conversations = draw(
-            st.dictionaries(
-                st.tuples(TEXTS.filter(lambda t: "\0" not in t), NAMES), st.just(Conversation("", "")), max_size=2
-            )
-        )
-        for (contact, brand), conversation in c.conversations.items():
-            conversation.contact, conversation.brand = contact, brand
-            conversation.variables = {"k": draw(TEXTS)}
+        for key in draw(st.lists(st.tuples(TEXTS.filter(lambda t: "\0" not in t), NAMES), max_size=3)):
+            c.conversations[key] = Conversation(*key, variables={"k": draw(TEXTS)})
         c.ids = [
             (key, draw(st.integers(1, 2**40)), draw(st.integers(0, 254))) for key in draw(st.lists(IDS, max_size=3))
         ]
@@ -138,10 +132,17 @@ def everything(turn: Turn, top: int) -> dict[str, object]:
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories())
+@given(history=histories(), generation=st.sampled_from([1, 2, 10_000]))
 def test_the_store_says_what_a_dictionary_would(
-    tmp_path_factory: pytest.TempPathFactory, history: list[Changes]
+    tmp_path_factory: pytest.TempPathFactory, history: list[Changes], generation: int
 ) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bridge.store.recent.GENERATION", generation)
+        patch.setattr("bridge.store.recent.SLICE", 1)
+        say_the_same(tmp_path_factory, history)
+
+
+def say_the_same(tmp_path_factory: pytest.TempPathFactory, history: list[Changes]) -> None:
     path = tmp_path_factory.mktemp("store")
     model = MemoryStore()
     store = opened(path)

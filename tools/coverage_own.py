@@ -22,6 +22,7 @@ SANS_IO = (
     "smppcore/*.py",
     "smppcore/text/*.py",
     "bridge/records.py",
+    "bridge/store/recent.py",
     "bridge/tokens.py",
     "bridge/dispatch.py",
     "bridge/limits.py",

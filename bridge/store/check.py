@@ -213,6 +213,15 @@ class Check:
                 yield f"conversation {key!r}: is that of another contact"
             if conversation.id and not self._is(conversation.id, _MO):
                 yield f"conversation {conversation.id}: the message that opened it is not there"
+        for key, value in self._rows("recent"):
+            try:
+                ids = [unpack_conversation(octets).id for octets in msgpack.unpackb(value)]
+            except _UNREADABLE as exc:
+                yield f"recent {key.hex()}: cannot be read: {_line(exc)}"
+                continue
+            for number in ids:
+                if number and not self._is(number, _MO):
+                    yield f"conversation {number}: the message that opened it is not there"
 
     def _assemblies(self) -> Iterator[str]:
         for key, value in self._rows("assembly"):

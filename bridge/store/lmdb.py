@@ -5,7 +5,8 @@ Tables, keys in ascending octet order:
     meta          name                                → Position, format version
     mo            id, 8 octets                        → Mo
     mt            id, 8 octets                        → Mt
-    conversation  brand NUL contact                   → Conversation
+    conversation  brand NUL contact                   → Conversation, unless `recent` has a newer one
+    recent        commit, 8 octets                    → the Conversations that it changed (bridge.store.recent)
     ids           group NUL message_id                → id of the Mt, number of the part
     queue         link NUL class id                   → nothing; class: 0 control, 1 conversation, 2 started
     parked        group NUL message_id                → a receipt that came before its message_id
@@ -47,12 +48,14 @@ from bridge.store import (
     StoreError,
     StoreFull,
 )
+from bridge.store.recent import Recent, contact_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from bridge.records import Conversation, Mo, Mt
+    from bridge.store.recent import Step
 
 FORMAT = 1
 """Of the tables and keys above; the records carry a version of their own."""
@@ -70,6 +73,7 @@ _TABLES = (
     b"log",
     b"unmatched",
     b"due",
+    b"recent",
 )
 _id = struct.Struct(">Q")
 _part = struct.Struct(">QH")
@@ -79,10 +83,6 @@ _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
 _LITTLE = 1 << 20
 """Octets: a disk with less room than this is full for a turn."""
-
-
-def _contact_key(key: ContactKey) -> bytes:
-    return f"{key[1]}\0{key[0]}".encode()
 
 
 def _id_key(key: IdKey) -> bytes:
@@ -103,6 +103,10 @@ def _due_key(entry: tuple[float, int]) -> bytes:
 def _unpack_parked(key: bytes, value: bytes) -> Parked:
     group, message_id = key.decode("latin-1").split("\0", 1)
     return Parked(group, message_id, *msgpack.unpackb(value))
+
+
+def _unpack_recent(value: bytes) -> dict[ContactKey, bytes]:
+    return {(c.contact, c.brand): octets for octets in msgpack.unpackb(value) for c in (unpack_conversation(octets),)}
 
 
 def _link_row(name: str, value: bytes) -> LinkRow:
@@ -150,7 +154,7 @@ class _Tables:
             self.env.close()
             raise
         self.meta, self.mo, self.mt, self.conversation, self.ids, self.queue = dbs[:6]
-        self.parked, self.assembly, self.counter, self.link, self.log, self.unmatched, self.due = dbs[6:]
+        self.parked, self.assembly, self.counter, self.link, self.log, self.unmatched, self.due, self.recent = dbs[6:]
 
 
 def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
@@ -170,17 +174,18 @@ def _pack_position(p: Position) -> bytes:
 class LmdbTurn:
     """One write transaction; see bridge.store.Turn."""
 
-    def __init__(self, tables: _Tables, txn: lmdb.Transaction[bytes]) -> None:
+    def __init__(self, tables: _Tables, txn: lmdb.Transaction[bytes], recent: Recent) -> None:
         self._t = tables
         self._txn = txn
+        self._recent = recent
         self.committed = False
 
     def conversations(self, keys: Sequence[ContactKey]) -> list[Conversation | None]:
         """Load the conversations of these contacts."""
-        get, db = self._txn.get, self._t.conversation
+        get, db, recent = self._txn.get, self._t.conversation, self._recent.get
         rows = []
         for key in keys:
-            data = get(_contact_key(key), db=db)
+            data = recent(key) or get(contact_key(key), db=db)
             rows.append(None if data is None else unpack_conversation(data))
         return rows
 
@@ -313,12 +318,15 @@ class LmdbTurn:
 
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk; see bridge.store.Turn."""
+        step = self._recent.step(changes.conversations)
         try:
             self._write(changes)
+            self._write_recent(step, changes.position.commit)
             self._txn.commit()
         except lmdb.Error as exc:
             raise _explain(exc, self._t.env.path()) from exc
         self.committed = True
+        self._recent.taken(step, changes.position.commit)
 
     def _write(self, c: Changes) -> None:
         t, txn, key = self._t, self._txn, _id.pack
@@ -334,8 +342,6 @@ class LmdbTurn:
         if c.mts:
             with txn.cursor(t.mt) as cursor:
                 cursor.putmulti([(key(n), pack(m)) for n, m in c.mts.items()])
-        for contact, conversation in c.conversations.items():
-            put(_contact_key(contact), pack(conversation), db=t.conversation)
         if c.ids:
             with txn.cursor(t.ids) as cursor:
                 cursor.putmulti([(_id_key(k), _part.pack(m, part)) for k, m, part in c.ids])
@@ -379,6 +385,19 @@ class LmdbTurn:
         if c.log:
             put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
         put(b"position", _pack_position(p_), db=t.meta)
+
+    def _write_recent(self, step: Step, commit: int) -> None:
+        t, txn = self._t, self._txn
+        if step.changed:
+            txn.put(_id.pack(commit), msgpack.packb(list(step.changed.values())), db=t.recent, append=True)
+        if step.moved:
+            with txn.cursor(t.conversation) as cursor:
+                cursor.putmulti(step.moved)
+        if step.over:
+            with txn.cursor(t.recent) as cursor:
+                found = cursor.first()
+                while found and cursor.key() <= _id.pack(step.over):
+                    found = cursor.delete()
 
 
 class LmdbStore:
@@ -431,6 +450,8 @@ class LmdbStore:
                         position = Position()
                         txn.put(b"format", b"%d" % FORMAT, db=self._tables.meta)
                         txn.put(b"position", _pack_position(position), db=self._tables.meta)
+                    with txn.cursor(self._tables.recent) as cursor:
+                        self._recent = Recent((_id.unpack(key)[0], _unpack_recent(value)) for key, value in cursor)
             except BaseException:
                 self._tables.env.close()
                 raise
@@ -449,7 +470,7 @@ class LmdbStore:
             txn = self._tables.env.begin(write=True)
         except lmdb.Error as exc:
             raise _explain(exc) from exc
-        turn = LmdbTurn(self._tables, txn)
+        turn = LmdbTurn(self._tables, txn, self._recent)
         try:
             yield turn
         except StoreError:
@@ -588,7 +609,11 @@ class LmdbReader:
     def conversation(self, key: ContactKey) -> Conversation | None:
         """Return the conversation of one contact."""
         with self._t.env.begin() as txn:
-            data = txn.get(_contact_key(key), db=self._t.conversation)
+            with txn.cursor(self._t.recent) as cursor:
+                for value in cursor.iterprev(keys=False):
+                    if (octets := _unpack_recent(value).get(key)) is not None:
+                        return unpack_conversation(octets)
+            data = txn.get(contact_key(key), db=self._t.conversation)
         return None if data is None else unpack_conversation(data)
 
     def queue(self) -> Iterator[Mt]:
