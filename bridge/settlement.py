@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from smppcore.receipt import Receipt
     from smppcore.session import Outcome
 
+MOST_KEPT = 100_000
+"""Receipts that may wait for their message at a time, and that are kept when it has not come: the newest. A carrier
+that floods us with receipts of nobody's must not fill the disk."""
 MOST_PARTS = 4
 """Parts of a message that a reference is looked up for; longer ones in doubt wait for their submit_sm_resp."""
 LAPS = 4
@@ -64,7 +67,9 @@ class Settlement(Stage):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._parked: dict[IdKey, Parked] = {}
-        self._any_parked = desk.store.parked_count() > 0
+        waiting = desk.store.parked_count()
+        self._any_parked = waiting > 0
+        self._room = MOST_KEPT - waiting
         self._early: list[tuple[int, Parked]] = []
         self._silent = 0
         self._throttled = 0
@@ -382,7 +387,14 @@ class Settlement(Stage):
             return
         self.desk.count(link, "receipt.parked")
         earlier = self._parked.get(key) or (self.store.parked([key])[0] if self._any_parked else None)
-        if earlier is None or outcome_of(earlier.state) is None:  # nothing that comes after a final receipt counts
+        if earlier is not None and outcome_of(earlier.state) is not None:
+            return  # nothing that comes after a final receipt counts
+        if earlier is None:
+            self._room -= 1
+        if self._room < 0:
+            self.desk.count(link, "receipt.unmatched")
+            self.keep_unmatched(parked)
+        else:
             self._parked[key] = parked
             self.changes.parked.append(parked)
 

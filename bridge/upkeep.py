@@ -20,6 +20,7 @@ from bridge.delivery import finish
 from bridge.desk import Stage
 from bridge.outbox import class_of
 from bridge.records import FINAL_STATES
+from bridge.settlement import MOST_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +87,10 @@ class Upkeep(Stage):
             self._too_old()
 
     def expect(self) -> None:
-        """Note what this turn has left for later ones."""
+        """Note what this turn has left for later ones, and make room for the receipts that it keeps."""
         calendar, changes = self._calendar, self.changes
+        if changes.unmatched:
+            changes.forgotten = max(0, self.store.unmatched_count() + len(changes.unmatched) - MOST_KEPT)
         if changes.new_mts:
             calendar.walk = min(calendar.walk, self.now + self._shortest)
         if changes.queued:

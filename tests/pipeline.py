@@ -116,6 +116,9 @@ class MemoryTurn:
     def parked_count(self) -> int:
         return len(self._s.parked)
 
+    def unmatched_count(self) -> int:
+        return len(self._s.unmatched)
+
     def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
         return [p for key, p in sorted(self._s.parked.items()) if after is None or key > after][:limit]
 
@@ -198,7 +201,7 @@ class MemoryStore:
         self.parked.update(((p.group, p.message_id), p) for p in c.parked)
         for key in c.unparked:
             self.parked.pop(key, None)
-        self.unmatched += c.unmatched
+        self.unmatched = self.unmatched[c.forgotten :] + c.unmatched
         self.due = (self.due - set(c.undue)) | set(c.due)
         for name, value in c.assemblies.items():
             if value is None:

@@ -88,7 +88,7 @@ def histories(draw: st.DrawFn) -> list[Changes]:
             Parked(*key, draw(st.integers(0, 9) | TEXTS), "e", float(draw(st.integers(0, 9))), "a", b"\xff")
             for key in draw(st.lists(IDS, max_size=3))
         ]
-        c.unmatched = c.parked
+        c.unmatched, c.forgotten = c.parked, draw(st.integers(0, 2))
         dues = st.tuples(st.integers(0, 3).map(float), st.integers(0, 9))
         c.due, c.undue = draw(st.lists(dues, max_size=2)), draw(st.lists(dues, max_size=2))
         c.unparked = draw(st.lists(IDS, max_size=2))
@@ -118,6 +118,7 @@ def everything(turn: Turn, top: int) -> dict[str, object]:
         "correlate": turn.correlate(keys),
         "parked": turn.parked(keys),
         "count": turn.parked_count(),
+        "unmatched": turn.unmatched_count(),
         "parked pages": [turn.parked_page(after, 2) for after in (None, *keys)],
         "from": [[row.id for row in turn.mts_from(start, 2)] for start in (0, 3)],
         "due": [turn.due(limit) for limit in (1, 100)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge import upkeep
+from bridge import settlement, upkeep
 from bridge.config import LimitsConfig
 from bridge.engine import Engine
 from bridge.events import CapacityChanged
@@ -398,6 +398,26 @@ def test_when_there_is_no_room_they_are_only_counted() -> None:
     assert bridge.wire.statuses() == [0]
     assert not bridge.memory.unmatched
     assert bridge.count("receipt.unreadable") == 1
+
+
+def test_a_flood_of_receipts_of_nobodys_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settlement, "MOST_KEPT", 3)
+    monkeypatch.setattr(upkeep, "MOST_KEPT", 3)
+    bridge = Bridge()
+    bridge.deliver(receipt(b"1"), receipt(b"2", c.STATE_ENROUTE))
+    bridge.deliver(receipt(b"2"), receipt(b"3"), receipt(b"4"), receipt(b"5"))
+    assert [message_id for _, message_id in bridge.memory.parked] == ["1", "2", "3"]
+    assert bridge.memory.parked["a", "2"].state == c.STATE_DELIVERED
+    assert [kept.message_id for kept in bridge.memory.unmatched] == ["4", "5"]
+    bridge.deliver(receipt(b"6"), receipt(b"7"))
+    assert [kept.message_id for kept in bridge.memory.unmatched] == ["5", "6", "7"]
+    assert bridge.count("receipt.unmatched") == 4
+    assert bridge.wire.statuses() == [0] * 8
+    pdus = bridge.send("hours")
+    bridge.turn(bridge.answers(accepted(pdus[0], b"3")))
+    assert states(bridge) == ["delivered"]
+    bridge.deliver(receipt(b"8"))
+    assert ("a", "8") in bridge.memory.parked
 
 
 # -- too old to be sent

@@ -151,6 +151,8 @@ class Changes:
     unparked: list[IdKey] = field(default_factory=list)
     unmatched: list[Parked] = field(default_factory=list)
     """Receipts of no message of ours: waited for in vain, or without a message_id that can be read."""
+    forgotten: int = 0
+    """So many of the oldest of those that are kept are let go."""
     due: list[tuple[float, int]] = field(default_factory=list)
     """(when, message): to be looked at again, as its receipt may be missed then."""
     undue: list[tuple[float, int]] = field(default_factory=list)
@@ -183,6 +185,9 @@ class Turn(Protocol):
 
     def parked_count(self) -> int:
         """Return how many receipts are kept."""
+
+    def unmatched_count(self) -> int:
+        """Return how many receipts of no message are kept."""
 
     def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
         """Return kept receipts in order of their keys, from behind this one or from the first."""

@@ -227,6 +227,10 @@ class LmdbTurn:
         """Return how many receipts are kept."""
         return int(self._txn.stat(self._t.parked)["entries"])
 
+    def unmatched_count(self) -> int:
+        """Return how many receipts of no message are kept."""
+        return int(self._txn.stat(self._t.unmatched)["entries"])
+
     def parked_page(self, after: IdKey | None, limit: int) -> list[Parked]:
         """Return kept receipts in order of their keys, from behind this one or from the first."""
         rows: list[Parked] = []
@@ -355,6 +359,11 @@ class LmdbTurn:
                 msgpack.packb((p.state, p.error, p.received, p.link, p.pdu)),
                 db=t.parked,
             )
+        if c.forgotten:
+            with txn.cursor(t.unmatched) as cursor:
+                for _ in range(c.forgotten):
+                    if cursor.first():
+                        cursor.delete()
         for n, p in enumerate(c.unmatched):
             put(
                 key(c.position.commit) + _hour.pack(n),
