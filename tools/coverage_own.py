@@ -21,6 +21,13 @@ WITH_IO = {"smppcore/dial.py", "smppcore/link.py", "smppcore/esme.py", "smppcore
 SANS_IO = (
     "smppcore/*.py",
     "smppcore/text/*.py",
+    "smppcore/testbed/admission.py",
+    "smppcore/testbed/delays.py",
+    "smppcore/testbed/dialects.py",
+    "smppcore/testbed/findings.py",
+    "smppcore/testbed/judge.py",
+    "smppcore/testbed/outgoing.py",
+    "smppcore/testbed/triggers.py",
     "bridge/records.py",
     "bridge/store/recent.py",
     "bridge/tokens.py",
@@ -41,6 +48,7 @@ PART_OF = {
     "states": "session",
     "events": "session",
     "binding": "session",
+    "findings": "judge",
 }
 
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from smppcore import constants as c
 from smppcore.binding import negotiate
 from smppcore.errors import DecodeError
-from smppcore.pdu import BindRequest, DeliverSMResp, decode
+from smppcore.pdu import BindRequest, decode
 from smppcore.states import BIND_STATES, BOUND, OPERATIONS, WITHOUT_RESPONSE, SessionState
 from smppcore.testbed.findings import ORDER, RULES
 from smppcore.throttle import TokenBucket
@@ -46,6 +46,7 @@ _TLV_STATUSES = frozenset(
     )
 )
 _UNANSWERED: Final = {c.ENQUIRE_LINK: "enquire_link_unanswered", c.UNBIND: "unbind_unanswered"}
+_MESSAGE_ID_OCTETS = 64
 _STORM_SECONDS = 60.0
 _STORM_FAILURES = 8  # a minute and connection; doubling from a second comes to six
 _IGNORED_SHARE = 0.2
@@ -181,10 +182,7 @@ class Judge:
         """Return all ESMEs, those with the worst findings first."""
         for witness in self._witnesses:
             witness.expire(now)
-        return sorted(
-            self.verdicts.values(),
-            key=lambda one: [(ORDER[RULES[found.name].severity], -found.count) for found in one.findings()] or [(9, 0)],
-        )
+        return sorted(self.verdicts.values(), key=Verdict.rank)
 
     def verdict(self, system_id: bytes) -> Verdict:
         """Return the verdict on the ESME of a system_id, a new one if there is none yet."""
@@ -298,9 +296,7 @@ class Witness:
         return "second_bind" if command_id in BIND_STATES else "operation_not_allowed"
 
     def _receive_submission(self, now: float) -> None:
-        verdict = self._verdict
-        if verdict is None:  # not possible: whoever may submit is bound
-            return
+        verdict = cast("Verdict", self._verdict)  # whoever may submit is bound
         if self._window and self._open_submissions > self._window:
             self._note("window_exceeded", f"{self._open_submissions} of {self._window}", now)
         ignored = verdict.seconds_ignored
@@ -358,13 +354,12 @@ class Witness:
             self._check_body(name, pdu, now)
 
     def _check_body(self, name: str, pdu: bytes, now: float) -> None:
-        try:
-            response = decode(pdu)
-        except DecodeError as error:
-            self._note("response_malformed", f"{name}: {error}", now)
-        else:
-            if isinstance(response, DeliverSMResp) and response.message_id:
-                self._note("message_id_not_null", f"{name}: {len(pdu)} octets", now)
+        """The body of a response to what we deliver is a message_id, in deliver_sm_resp an empty one (§4.6.2)."""
+        end = pdu.find(0, 16)
+        if not 16 <= end <= 16 + _MESSAGE_ID_OCTETS:
+            self._note("response_malformed", f"{name}: message_id has no end within {_MESSAGE_ID_OCTETS} octets", now)
+        elif name == "deliver_sm_resp" and end > 16:
+            self._note("message_id_not_null", f"{name}: {len(pdu)} octets", now)
 
     def _receive_needless(self, name: str, sequence: int, now: float) -> None:
         if sequence in self._excused:
@@ -426,8 +421,7 @@ class Witness:
     def _send_bind_resp(self, asked_id: int, command_id: int, status: int, now: float) -> None:
         if status == c.ESME_ROK and command_id == asked_id + c.RESPONSE_BIT:
             self._state = BIND_STATES[asked_id]
-            if self._verdict is not None:
-                self._verdict.sessions += 1
+            cast("Verdict", self._verdict).sessions += 1  # a bind that cannot be read is never accepted
             return
         if self._verdict is not None:
             self._verdict.failures.append(now)
