@@ -86,3 +86,8 @@ def submit_parts(text: str, reference: int = 7) -> list[SubmitSM]:
         submit(esm_class=c.ESM_UDHI, short_message=udh.concat8(reference, len(parts), number) + part)
         for number, part in enumerate(parts, 1)
     ]
+
+
+def found(w: World) -> dict[str, int]:
+    """What the judge has noted, of whomever, and how often."""
+    return {found.name: found.count for verdict in w.simulator.report().verdicts for found in verdict.findings()}

@@ -171,7 +171,6 @@ def test_many_sessions_that_come_back_once_are_no_storm() -> None:
     judge = Judge(lambda _system_id: Limits(), SESSION)
     cases = [Case(judge=judge).bound() for _ in range(50)]
     for case in cases:
-        case.witness.forgive()
         case.witness.closed(case.now)
     for _ in range(50):
         Case(judge=judge).bound()

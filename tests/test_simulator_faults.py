@@ -10,14 +10,34 @@ import trio.testing
 
 from smppcore import constants as c
 from smppcore.errors import LinkClosed
-from smppcore.testbed.config import Receipts, SimulatorConfig
-from smppcore.testbed.faults import Cut, Error, ReceiptFirst, Throttle
+from smppcore.events import SessionConfig
+from smppcore.pdu import BindTransceiver, encode
+from smppcore.receipt import parse_receipt
+from smppcore.testbed.config import Account, Mo, Receipts, SimulatorConfig
+from smppcore.testbed.faults import (
+    Coalesce,
+    Cut,
+    Duplicate,
+    Error,
+    Garbage,
+    HalfOpen,
+    Late,
+    Lose,
+    PduFault,
+    ReceiptFirst,
+    Reorder,
+    ResetMidPdu,
+    SlowRead,
+    Split,
+    Throttle,
+    Unbinding,
+)
 from tests.esme import Esme
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-from tests.simulators import submit, world
+from tests.simulators import SERVICE, SUBSCRIBER, found, submit, world
 
 # -- faults ------------------------------------------------------------------------------------------------------------
 
@@ -105,3 +125,178 @@ async def test_a_receipt_may_come_before_its_response(autojump_clock: MockClock)
         esme.send(submit())
         await esme.until(lambda: esme.outcomes)
         assert esme.order == ["receipt", "response"]
+
+
+# -- what happens to octets --------------------------------------------------------------------------------------------
+
+
+async def test_a_half_open_connection_says_nothing_and_stays(autojump_clock: MockClock) -> None:
+    async with world(SimulatorConfig(faults=(HalfOpen(at=5.0, for_=60.0),))) as w:
+        esme = Esme()
+        link, _ = await w.bind(esme)
+        await link.request(submit())
+        await trio.sleep(5.0)
+        esme.send(submit())
+        await trio.sleep(50.0)
+        assert (esme.outcomes, esme.closed) == ([], "")
+        # A new connection is taken, and as silent
+        ours, theirs = trio.testing.memory_stream_pair()
+        w.nursery.start_soon(w.simulator.serve_stream, theirs)
+        await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=1)))
+        with trio.move_on_after(5.0) as scope:
+            await ours.receive_some()
+        assert scope.cancelled_caught
+        assert found(w) == {}
+
+
+async def test_a_silent_stream_stays_open_when_its_session_has_ended(autojump_clock: MockClock) -> None:
+    session = SessionConfig(session_init_timeout=5.0)
+    async with world(SimulatorConfig(faults=(HalfOpen(for_=60.0),), session=session)) as w:
+        stream = await trio.open_tcp_stream("127.0.0.1", w.port)
+        with trio.move_on_after(50.0) as scope:
+            await stream.receive_some()
+        assert scope.cancelled_caught
+        with trio.fail_after(20.0):
+            assert await stream.receive_some() == b""
+        await stream.aclose()
+
+
+async def test_pieces_and_lumps_are_the_same_stream(autojump_clock: MockClock) -> None:
+    faults = (Split(octets=3, pause=0.01, for_=20.0), Coalesce(hold=2.0, at=20.0))
+    async with world(SimulatorConfig(faults=faults)) as w:
+        link, _ = await w.bind(Esme())
+        started = trio.current_time()
+        assert (await link.request(submit())).command_status == c.ESME_ROK
+        assert trio.current_time() - started > 0.05
+        await trio.sleep(21.0)
+        started = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(link.request, submit())
+        assert trio.current_time() - started == pytest.approx(2.0)
+        assert found(w) == {}
+
+
+async def test_a_slow_reader_takes_its_time(autojump_clock: MockClock) -> None:
+    async with world(SimulatorConfig(faults=(SlowRead(octets=10, pause=0.5),))) as w:
+        started = trio.current_time()
+        link, _ = await w.bind(Esme())
+        bind_octets = len(encode(BindTransceiver(b"esme", b"secret")))
+        assert trio.current_time() - started == pytest.approx(0.5 * -(-bind_octets // 10))
+        await link.request(submit())
+    stream_faults = SimulatorConfig(faults=(SlowRead(octets=4096, pause=0.1, buffer=2048),))
+    async with world(stream_faults) as w:
+        stream = await trio.open_tcp_stream("127.0.0.1", w.port)
+        await stream.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=1)))
+        assert await stream.receive_some()
+        await stream.aclose()
+
+
+@pytest.mark.parametrize("fault", [ResetMidPdu(), Garbage(hex="00000001" * 5)])
+async def test_a_stream_that_is_broken_ends_the_session(autojump_clock: MockClock, fault: PduFault) -> None:
+    async with world(SimulatorConfig(faults=(fault,))) as w:
+        esme = Esme()
+        await w.bind(esme)
+        esme.send(submit(), submit())
+        await esme.until(lambda: esme.closed)
+        await trio.testing.wait_all_tasks_blocked()
+        assert found(w) == {}
+        again, _ = await w.bind(Esme())
+        assert again.can_send
+
+
+async def test_responses_are_lost_late_doubled_and_overtaken(autojump_clock: MockClock) -> None:
+    faults = (
+        Lose(numbers=(1,)),
+        Late(numbers=(1,), delay=3.0),  # the first that is not lost
+        Duplicate(numbers=(2,)),
+        Reorder(numbers=(2,), behind=1),
+    )
+    async with world(SimulatorConfig(faults=faults)) as w:
+        esme = Esme()
+        link, _ = await w.bind(esme, response_timeout=10.0)
+        esme.send(*(submit() for _ in range(5)))
+        await trio.sleep(20.0)
+        assert [outcome.request.sequence_number for outcome in esme.outcomes if outcome.response] == [4, 6, 5, 3]
+        assert [outcome.request.sequence_number for outcome in esme.outcomes if outcome.error] == [2]
+        assert link.session.counters.unknown_responses == 1
+        assert found(w) == {}
+
+
+async def test_receipts_are_lost_late_and_doubled(autojump_clock: MockClock) -> None:
+    faults = (
+        Lose(pdu="receipt", numbers=(1,)),
+        Late(pdu="receipt", numbers=(1,), delay=30.0),
+        Duplicate(pdu="receipt", numbers=(2,), delay=5.0),
+        Duplicate(pdu="mo"),
+    )
+    async with world(SimulatorConfig(faults=faults)) as w:
+        esme = Esme()
+        link, _ = await w.bind(esme)
+        for _ in range(3):
+            await link.request(submit())
+        w.simulator.inject(Mo(SUBSCRIBER, SERVICE, "HELP"))
+        await w.simulator.settled()
+        ids = [receipt.message_id for pdu in esme.receipts if (receipt := parse_receipt(pdu))]
+        assert ids == ["3", "3", "2"]
+        assert len({pdu.sequence_number for pdu in esme.received}) == 5
+        assert esme.texts == [b"HELP"] * 2
+        report = w.simulator.report()
+        figures = report.figures
+        assert (figures.receipts_made, figures.receipts_acked, figures.receipts_lost) == (3, 2, 1)
+        assert (figures.extras, figures.mo_acked, report.receipts_unacked, report.never_acked) == (2, 1, 0, 0)
+
+
+async def test_a_fault_may_be_for_one_account_and_for_some_numbers(autojump_clock: MockClock) -> None:
+    accounts = (Account("one", "x"), Account("two", "x"))
+    faults = (Error(account="two", to="2557*", status=c.ESME_RINVDSTADR),)
+    async with world(SimulatorConfig(accounts=accounts, faults=faults)) as w:
+        one, _ = await w.bind(Esme(), BindTransceiver(b"one", b"x"))
+        two, _ = await w.bind(Esme(), BindTransceiver(b"two", b"x"))
+        assert (await one.request(submit())).command_status == c.ESME_ROK
+        assert (await two.request(submit())).command_status == c.ESME_RINVDSTADR
+        assert (await two.request(submit(destination_addr=b"491"))).command_status == c.ESME_ROK
+
+
+async def test_sessions_are_unbound_at_a_time_or_at_a_submission(autojump_clock: MockClock) -> None:
+    for fault in (Unbinding(at=5.0), Unbinding(every=2)):
+        async with world(SimulatorConfig(faults=(fault,))) as w:
+            esme = Esme()
+            link, _ = await w.bind(esme)
+            await link.request(submit())
+            if not fault.timed:
+                await link.request(submit())
+            await esme.until(lambda: esme.closed)  # noqa: B023 - awaited in the loop
+            assert esme.closed == "unbound by the peer"
+            assert found(w) == {}
+
+
+async def test_a_window_and_a_rate_of_an_account_are_enforced(autojump_clock: MockClock) -> None:
+    accounts = (Account(window=3, excess="queue_full"),)
+    async with world(SimulatorConfig(accounts=accounts, response=1.0)) as w:
+        esme = Esme()
+        await w.bind(esme)
+        esme.send(*(submit() for _ in range(5)))
+        await esme.until(lambda: len(esme.outcomes) == 5)
+        statuses = [outcome.response.command_status for outcome in esme.outcomes if outcome.response]
+        assert sorted(statuses) == [0, 0, 0, c.ESME_RMSGQFUL, c.ESME_RMSGQFUL]
+        assert found(w) == {"window_exceeded": 2}
+
+
+async def test_nobody_is_judged_where_nobody_shall_be(autojump_clock: MockClock) -> None:
+    async with world(SimulatorConfig(judged=False, accounts=(Account(rate=1.0),))) as w:
+        link, _ = await w.bind(Esme())
+        statuses = [(await link.request(submit())).command_status for _ in range(2)]
+        assert statuses == [c.ESME_ROK, c.ESME_RTHROTTLED]
+        assert w.simulator.report().verdicts == []
+
+
+async def test_who_does_not_read_is_noted(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        ours, theirs = trio.testing.lockstep_stream_pair()
+        w.nursery.start_soon(w.simulator.serve_stream, theirs)
+        await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=1)))
+        await trio.sleep(5.0)
+        await ours.receive_some()
+        await trio.testing.wait_all_tasks_blocked()
+        assert found(w) == {"not_reading": 1}

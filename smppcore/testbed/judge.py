@@ -515,7 +515,7 @@ class Witness:
         verdict = self._verdict
         if verdict is not None:
             verdict.connections -= 1
-            if self._state in BOUND:
+            if self._state in BOUND and not self._forgiven:
                 verdict.failures.append(now)
         elif not self._last_sequence and now - self._started >= self._judge.session.session_init_timeout:
             self._note("no_bind", f"for {now - self._started:.0f} s", now)

@@ -118,7 +118,6 @@ class Simulator:
         self._connections: dict[trio.CancelScope, Wire] = {}
         self._listening = trio.CancelScope()
         self._serving = trio.CancelScope()
-        self._nursery: trio.Nursery | None = None
         self._down_for = 0.0
         self._connected = trio.Event()
         self._receiving = trio.Event()
@@ -234,7 +233,6 @@ class Simulator:
         self._started = trio.current_time()
         with self._serving:
             async with trio.open_nursery() as nursery:
-                self._nursery = nursery
                 nursery.start_soon(self._agenda.run)
                 for cut in self.config.faults:
                     if isinstance(cut, Cut) and cut.timed:
@@ -274,26 +272,15 @@ class Simulator:
         with trio.CancelScope() as scope:
             try:
                 async with trio.open_nursery() as nursery:
-                    wire = Wire(stream, self._wire_faults, nursery, self._keep, witness)
+                    wire = Wire(stream, self._wire_faults, nursery, witness)
                     self._connections[scope] = wire
                     await self._server.serve_stream(wire, peer, outbind)
+                    await wire.stay_silent()
                     nursery.cancel_scope.cancel()
             finally:
                 del self._connections[scope]
                 if witness is not None:
                     witness.closed(trio.current_time())
-
-    def _keep(self, stream: trio.abc.AsyncResource, seconds: float) -> None:
-        """Leave a stream open that nobody uses any more, for a while."""
-
-        async def hold() -> None:
-            try:
-                await trio.sleep(seconds)
-            finally:
-                await trio.aclose_forcefully(stream)
-
-        assert self._nursery is not None  # noqa: S101 - connections are made by `serve`
-        self._nursery.start_soon(hold)
 
     async def _accept(self, tcp: trio.SocketStream) -> None:
         await self.serve_stream(tcp, prepare_socket(tcp))

@@ -52,13 +52,12 @@ class WireFaults:
 class Wire(trio.abc.HalfCloseableStream):
     """A stream with faults.
 
-    Resource handling: owns the stream; closing closes it, except in silence, when `keep` gets it.
+    Resource handling: owns the stream; closing closes it, but in silence does nothing: `stay_silent` waits for its end.
 
     Args:
         stream: Connected.
         faults: What may go wrong.
         nursery: For what leaves later; lives as long as the connection.
-        keep: Keeps a stream open for so many seconds.
         witness: Is shown every octet; None is nobody.
     """
 
@@ -67,7 +66,6 @@ class Wire(trio.abc.HalfCloseableStream):
         stream: trio.abc.HalfCloseableStream,
         faults: WireFaults,
         nursery: trio.Nursery,
-        keep: Callable[[trio.abc.AsyncResource, float], None],
         witness: Witness | None,
     ) -> None:
         self.system_id = b""
@@ -76,7 +74,6 @@ class Wire(trio.abc.HalfCloseableStream):
         self._stream = stream
         self._faults = faults
         self._nursery = nursery
-        self._keep = keep
         self._outgoing = Outgoing(faults.pdus)
         self._lock = trio.Lock()
         self._unread = b""
@@ -107,7 +104,7 @@ class Wire(trio.abc.HalfCloseableStream):
         faults = self._faults
         for fault in faults.slow_read:
             if faults.plan.holds(fault, self.system_id, trio.current_time()):
-                self.set_receive_buffer(fault.buffer)
+                self._set_receive_buffer(fault.buffer)
                 await trio.sleep(fault.pause)
                 max_bytes = fault.octets
         # Silence may begin while octets are waited for; a cancelled wait must not lose them
@@ -120,9 +117,14 @@ class Wire(trio.abc.HalfCloseableStream):
 
     async def _be_silent(self) -> None:
         while silence := self._faults.silence(self.system_id, trio.current_time()):  # noqa: ASYNC110 - known till when
+            self._forgive()
             await trio.sleep(silence)
 
-    def set_receive_buffer(self, octets: int) -> None:
+    def _forgive(self) -> None:
+        if self.witness is not None:
+            self.witness.forgive()
+
+    def _set_receive_buffer(self, octets: int) -> None:
         """Bound the TCP window."""
         if isinstance(self._stream, trio.SocketStream):
             self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
@@ -141,6 +143,7 @@ class Wire(trio.abc.HalfCloseableStream):
                 witness.stalled(took, now)
             return
         if self._faults.silence(self.system_id, now):
+            self._forgive()
             return
         leaving = self._outgoing.send(data, self.system_id, now)
         if witness is not None:
@@ -148,7 +151,7 @@ class Wire(trio.abc.HalfCloseableStream):
             for sequence in leaving.excused:
                 witness.excuse(sequence)
             if leaving.damaged:
-                witness.forgive()
+                self._forgive()
         for delay, take in leaving.later:
             self._nursery.start_soon(self._send_later, delay, take)
         await self._send(leaving.octets)
@@ -210,10 +213,15 @@ class Wire(trio.abc.HalfCloseableStream):
                 await self._stream.send_eof()
 
     async def aclose(self) -> None:
-        """Close the stream, or in silence hand it to `keep`."""
-        silence = self._faults.silence(self.system_id, trio.current_time())
-        if silence:
-            self._keep(self._stream, silence)
+        """Close the stream, unless it is silent."""
+        if self._faults.silence(self.system_id, trio.current_time()):
             await trio.lowlevel.checkpoint()
         else:
             await self._stream.aclose()
+
+    async def stay_silent(self) -> None:
+        """Leave the stream open until its silence ends, whatever has become of the session; then close it."""
+        try:
+            await self._be_silent()
+        finally:
+            await trio.aclose_forcefully(self._stream)
