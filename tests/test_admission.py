@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from smppcore import constants as c
-from smppcore.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter
+from smppcore.pdu import BindReceiver, BindRequest, BindTransceiver, BindTransmitter, DataSM, QuerySM, SubmitSM
 from smppcore.testbed.admission import Admission
 from smppcore.testbed.config import Account, SimulatorConfig
 
 BIND = BindTransceiver(b"esme", b"secret")
+SUBMIT = SubmitSM(destination_addr=b"1")
 
 
 def judge(account: Account, bind: BindRequest = BIND, peer: str = "10.1.2.3:5000", bound: int = 0) -> int:
@@ -73,8 +74,18 @@ def test_what_is_beyond_rate_or_window_is_answered_as_agreed(excess: str, status
     account = Account(rate=2.0, window=5, excess=excess)  # type: ignore[arg-type]
     admission = Admission(SimulatorConfig(accounts=(account, Account("free"))))
     assert admission.limited
-    assert [admission.judge_submission(b"esme", 1, 0.0) for _ in range(3)] == [c.ESME_ROK, c.ESME_ROK, status]
-    assert admission.judge_submission(b"esme", 1, 1.0) == c.ESME_ROK
-    assert admission.judge_submission(b"esme", 6, 1.0) == status
-    assert [admission.judge_submission(b"free", 1000, 0.0) for _ in range(9)] == [c.ESME_ROK] * 9
+    assert [admission.judge_submission(b"esme", SUBMIT, 1, 0.0) for _ in range(3)] == [c.ESME_ROK, c.ESME_ROK, status]
+    assert admission.judge_submission(b"esme", SUBMIT, 1, 1.0) == c.ESME_ROK
+    assert admission.judge_submission(b"esme", SUBMIT, 6, 1.0) == status
+    assert [admission.judge_submission(b"free", SUBMIT, 1000, 0.0) for _ in range(9)] == [c.ESME_ROK] * 9
     assert not Admission(SimulatorConfig()).limited
+
+
+def test_operations_and_service_types_may_be_excluded() -> None:
+    account = Account(operations=("submit_sm",), service_types=("", "CMT"))
+    admission = Admission(SimulatorConfig(accounts=(account,)))
+    assert admission.judge_operation(b"esme", QuerySM()) == c.ESME_RPROHIBITED
+    assert admission.judge_operation(b"esme", SUBMIT) == c.ESME_ROK
+    assert admission.judge_submission(b"esme", DataSM(), 1, 0.0) == c.ESME_RPROHIBITED
+    assert admission.judge_submission(b"esme", SUBMIT, 1, 0.0) == c.ESME_ROK
+    assert admission.judge_submission(b"esme", SubmitSM(b"WAP"), 1, 0.0) == c.ESME_RSERTYPUNAUTH

@@ -16,6 +16,7 @@ from bridge.config import ErrorKind
 from bridge.delivery import ERRORS
 from bridge.records import FINAL_STATES, OUTCOMES
 from smppcore.constants import status_name
+from smppcore.testbed.faults import KINDS
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -143,6 +144,14 @@ def test_the_readme_says_what_each_status_means() -> None:
         for name, number in re.findall(r"(ESME_\w+) \((0x\w+)\)", statuses)
     }
     assert told == {status: (status_name(status), kind) for status, kind in ERRORS.items()}
+
+
+def test_every_kind_of_fault_and_every_scenario_is_in_the_readme() -> None:
+    for name in (
+        *(f"`{kind}`" for kind in KINDS),
+        *(f"(conf/sim/{path.name})" for path in (PROJECT / "conf/sim").glob("*.toml")),
+    ):
+        assert name in README
 
 
 def test_every_tool_for_people_is_in_the_readme() -> None:

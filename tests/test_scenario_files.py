@@ -131,7 +131,7 @@ def test_times_and_their_distributions(tmp_path: Path, value: str, delay: object
     ("text", "problem"),
     [
         ("[smcs]\n", "s.toml:1: smcs: unknown key; did you mean `smsc`?"),
-        ('[smsc]\nvresion = "5.0"', "s.toml:2: smsc.vresion: unknown key; did you mean `version`?"),
+        ('[smsc]\nverzion = "5.0"', "s.toml:2: smsc.verzion: unknown key; did you mean `version`?"),
         ("[[fault]]\nevery = 5", "s.toml:1: fault[1]: needs `kind`: throttle, error"),
         ("[fault]\nevery = 5", "must be a list"),
         ("fault = [5]", "stands in double brackets: [[fault]]"),

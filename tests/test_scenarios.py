@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from bridge.cli import scenario
+from bridge.cli import init, scenario
 from smppcore import constants as c
 from smppcore.errors import SmppError
 from smppcore.events import SessionConfig
@@ -122,6 +122,10 @@ def same_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def found(report: Report) -> dict[str, int]:
     return {one.name: one.count for verdict in report.verdicts for one in verdict.findings()}
+
+
+def test_init_writes_them_all() -> None:
+    assert [name.removeprefix("sim/") for name in sorted(init.FILES) if name.startswith("sim/")] == FILES
 
 
 def test_there_is_a_test_for_each() -> None:

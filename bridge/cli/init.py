@@ -9,13 +9,14 @@ import click
 from bridge.cli import CliProblem
 from bridge.cli.conf import conf_dir
 
-FILES = ("bridge.toml", "rules/acme.toml", "sim/hello.toml", "README.md")
+_SCENARIOS = ("hello", "throttling", "slow", "flaky", "dialects", "long", "hostile")
+FILES = ("bridge.toml", "rules/acme.toml", *(f"sim/{name}.toml" for name in _SCENARIOS), "README.md")
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def init(directory: Path) -> None:
-    """Write a configuration, rules, a simulator script and a short README to DIR; nothing is overwritten.
+    """Write a configuration, rules, simulator scenarios and a short README to DIR; nothing is overwritten.
 
     \b
     Example:
@@ -31,5 +32,5 @@ def init(directory: Path) -> None:
             target.write_bytes((conf_dir() / name).read_bytes())
     except OSError as exc:
         raise CliProblem(f"cannot write to {directory}: {exc.strerror}") from exc
-    click.echo(f"Wrote {', '.join(FILES)} to {directory}.")
+    click.echo(f"Wrote bridge.toml, rules/acme.toml, scenarios for the simulator (sim/) and README.md to {directory}.")
     click.echo(f"Next: smppbridge check -c {directory / 'bridge.toml'}")

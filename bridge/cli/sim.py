@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS = 0.2
 _NOWHERE = At("", Path(), {}, [])
-_HEADERS = ("ESME", "finding", "severity", "count", "first", "SMPP v3.4", "what it did", "example")
+_HEADERS = ("ESME", "finding", "severity", "count", "first", "section", "what it did", "example")
 
 
 class _Outcomes(click.ParamType["Mapping[str, float]"]):

@@ -116,7 +116,7 @@ class Wire(trio.abc.HalfCloseableStream):
         return data
 
     async def _be_silent(self) -> None:
-        while silence := self._faults.silence(self.system_id, trio.current_time()):  # noqa: ASYNC110 - known till when
+        while silence := self._faults.silence(self.system_id, trio.current_time()):
             self._forgive()
             await trio.sleep(silence)
 
