@@ -23,6 +23,7 @@ from bridge.desk import Desk, Stage
 from bridge.dispatch import may_send
 from bridge.events import Arrivals, CapacityChanged, LinkChanged, Outcomes, SessionBound, SessionLost, Withdrawn
 from bridge.outbox import PAGE
+from bridge.receipts import Receipts
 from bridge.reception import Reception
 from bridge.records import Conversation, Mt
 from bridge.rules import Inbound, decide
@@ -49,7 +50,8 @@ class TurnWork(Stage):
         super().__init__(Desk(state, store, now, refuse_texts=refuse_texts))
         self.settlement = Settlement(self.desk)
         self.reception = Reception(self.desk)
-        self.upkeep = Upkeep(self.desk, self.settlement)
+        self.receipts = Receipts(self.desk, self.settlement)
+        self.upkeep = Upkeep(self.desk, self.settlement, self.receipts)
         self._contexts: dict[ContactKey, Conversation | None] = {}
         self._replies: list[tuple[Mt, Encoded]] = []
         self._lost: list[SessionLost] = []
@@ -95,7 +97,7 @@ class TurnWork(Stage):
         if self.reception.texts:
             self._decide_all()
         if self.reception.receipts:
-            self.settlement.receipts(self.reception.receipts)
+            self.receipts.match(self.reception.receipts)
             if self.settlement.opted_out:
                 self._opt_out()
         self.upkeep.run(busy=busy)

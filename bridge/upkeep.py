@@ -19,13 +19,14 @@ from bridge.config import LinkConfig
 from bridge.delivery import finish
 from bridge.desk import Stage
 from bridge.outbox import class_of
+from bridge.receipts import MOST_KEPT
 from bridge.records import FINAL_STATES
-from bridge.settlement import MOST_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.desk import Desk
+    from bridge.receipts import Receipts
     from bridge.records import Mt
     from bridge.settlement import Settlement
 
@@ -57,11 +58,13 @@ class Upkeep(Stage):
     Args:
         desk: Of this turn.
         settlement: Of this turn, done.
+        receipts: Of this turn, done.
     """
 
-    def __init__(self, desk: Desk, settlement: Settlement) -> None:
+    def __init__(self, desk: Desk, settlement: Settlement, receipts: Receipts) -> None:
         super().__init__(desk)
         self._settlement = settlement
+        self._receipts = receipts
         self._calendar = desk.state.calendar
         self.mark = desk.state.position.watched_below
         """Of no message with a smaller id a receipt is missed, unless it is in the table `due`."""
@@ -177,7 +180,7 @@ class Upkeep(Stage):
         rows = self.store.parked_page(calendar.parked_after, PAGE)
         for parked in rows:
             if not self.now - PARKED_TTL <= parked.received <= self.now:
-                self._settlement.give_up_parked(parked)
+                self._receipts.give_up_parked(parked)
         if len(rows) == PAGE:
             calendar.parked, calendar.parked_after = self.now, (rows[-1].group, rows[-1].message_id)
         else:

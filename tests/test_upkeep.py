@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge import settlement, upkeep
+from bridge import receipts, upkeep
 from bridge.config import LimitsConfig
 from bridge.engine import Engine
 from bridge.events import CapacityChanged
@@ -401,7 +401,7 @@ def test_when_there_is_no_room_they_are_only_counted() -> None:
 
 
 def test_a_flood_of_receipts_of_nobodys_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settlement, "MOST_KEPT", 3)
+    monkeypatch.setattr(receipts, "MOST_KEPT", 3)
     monkeypatch.setattr(upkeep, "MOST_KEPT", 3)
     bridge = Bridge()
     bridge.deliver(receipt(b"1"), receipt(b"2", c.STATE_ENROUTE))
