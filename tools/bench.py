@@ -1,10 +1,11 @@
 """How fast the bridge answers: the whole pipeline on one pinned core, the store synced on every commit.
 
-    python tools/bench.py                            every workload, with the built-in load generator python
-    tools/bench.py --driver DIR               with DIR/smscdrive (C; compiled with cc if need be) python tools/bench.py
-    --driver DIR --peers DIR   and other SMPP stacks in the same run: ratios travel better than rates python
-    tools/bench.py -k w50 -k receipts         only these workloads python tools/bench.py -k memory                  two
-    million MOs, and the memory meanwhile
+    python tools/bench.py                            every workload, with the built-in load generator
+    python tools/bench.py --driver DIR               with DIR/smscdrive (C; compiled with cc if need be)
+    python tools/bench.py --driver DIR --peers DIR   and other SMPP stacks in the same run, for ratios
+    python tools/bench.py -k w50 -k receipts         only these workloads
+    python tools/bench.py --driver DIR -k mt         messages that wait in the durable outbox, as fast as they leave
+    python tools/bench.py -k memory                  two million MOs, and the memory meanwhile
 
 The bridge runs by itself on the first core, the load generator on the last. Rules with opt-out words, 50 keywords, 10
 patterns and templates decide; conversation state, counters, claims and outcomes are committed; receipts are asked for.
@@ -33,6 +34,9 @@ from typing import TYPE_CHECKING
 import lmdb
 import trio
 
+from bridge.records import Mt
+from bridge.store import Changes, Position
+from bridge.store.lmdb import LmdbStore
 from smppcore.testbed.load.mo import run_mo_load
 from smppcore.testbed.load.mo_books import MoLoad
 
@@ -53,6 +57,8 @@ class Workload:
     rate: int = 0
     receipts: bool = False
     messages: int = 0
+    backlog: int = 0
+    """Messages that wait in the store's queue when the bridge starts; then the SMSC only takes them."""
 
 
 WORKLOADS = (
@@ -61,6 +67,7 @@ WORKLOADS = (
     Workload("w200", 200),
     Workload("rate2000", 50, rate=2000),
     Workload("receipts", 50, receipts=True),
+    Workload("mt", 50, backlog=500_000),
     Workload("memory", 200, messages=2_000_000),
 )
 
@@ -208,7 +215,10 @@ class Generator:
                 str(self._json),
             ]
             command += ["-n", str(work.messages), "-t", "800"] if work.messages else ["-s", str(seconds)]
-            command += ["-r", str(work.rate)] if work.rate else ["-u", str(4 * work.window)]
+            if work.backlog:
+                command += ["--mt"]
+            else:
+                command += ["-r", str(work.rate)] if work.rate else ["-u", str(4 * work.window)]
             command += ["--receipts"] if work.receipts else []
         else:
             load = {
@@ -265,7 +275,22 @@ def generate(load: str, port: int, target: Path) -> None:
 # ---------------------------------------------------------------- what is measured
 
 
-def bridge(scratch: Path, window: int, port: int) -> subprocess.Popen[bytes]:
+def fill_queue(folder: Path, count: int) -> None:
+    """Make a store in whose queue so many messages wait, each to another contact."""
+    store = LmdbStore(folder, max_size=1 << 34, sync=False)
+    now = time.time()
+    for first in range(1, count + 1, 10_000):
+        with store.turn() as turn:
+            changes = Changes(Position(first + 10_000, first // 10_000 + 1, now, first))
+            changes.new_mts = changes.queued = [
+                Mt(n, 0, 0, "bench", f"2557{n:08}", "12345", "bench", f"Your parcel {n:07} is on its way", "", "", now)
+                for n in range(first, first + 10_000)
+            ]
+            turn.commit(changes)
+    store.close()
+
+
+def bridge(scratch: Path, work: Workload, port: int) -> subprocess.Popen[bytes]:
     """Start the bridge with a store of its own."""
     folder = scratch / "bridge"
     shutil.rmtree(folder, ignore_errors=True)
@@ -273,9 +298,11 @@ def bridge(scratch: Path, window: int, port: int) -> subprocess.Popen[bytes]:
     (folder / "rules.toml").write_text(rules())
     (folder / "bridge.toml").write_text(
         f'[bridge]\ndata_dir = "var"\nrules = ["rules.toml"]\n[http]\nlisten = "127.0.0.1:{free_port()}"\n'
-        f'[[link]]\nname = "bench"\nport = {port}\nsystem_id = "bench"\npassword = "secret"\nwindow = {window}\n'
+        f'[[link]]\nname = "bench"\nport = {port}\nsystem_id = "bench"\npassword = "secret"\nwindow = {work.window}\n'
         'reconnect = { initial = "100ms", max = "1s" }\n'
     )
+    if work.backlog:
+        fill_queue(folder / "var", work.backlog)
     log = (folder / "log").open("wb")
     command = [sys.executable, "-m", "bridge", "run", "-c", str(folder / "bridge.toml")]
     return subprocess.Popen(command, stderr=log, preexec_fn=pinned(CORES[0]), cwd=Path(__file__).parent.parent)
@@ -338,6 +365,8 @@ def run_one(
 
 def line(name: str, report: Report) -> str:
     """Return the figures of one run on one line."""
+    if name == "bridge mt":
+        return f"{name:32} {report['submits_per_s']:>9,.0f} submits/s   {report['submits']} in all"
     reply = report["reply_ms"]
     assert isinstance(reply, dict)  # noqa: S101
     latency = f"p50 {reply['p50']:7.2f} ms  p99 {reply['p99']:7.2f} ms"
@@ -365,7 +394,10 @@ def main() -> None:
     if args.generate:
         generate(args.generate, args.port, args.to)
         return
-    wanted = [w for w in WORKLOADS if w.name in (args.only or [w.name for w in WORKLOADS if w.name != "memory"])]
+    usual = [w.name for w in WORKLOADS if w.name != "memory" and (args.driver or not w.backlog)]
+    wanted = [w for w in WORKLOADS if w.name in (args.only or usual)]
+    if args.driver is None and any(w.backlog for w in wanted):
+        parser.error("mt needs --driver")
     results: dict[str, list[Report] | float] = {}
     with tempfile.TemporaryDirectory(prefix="smppbridge-bench-") as name:
         scratch = Path(name)
@@ -377,12 +409,14 @@ def main() -> None:
         for work in wanted:
             runs = []
             for _ in range(args.runs):
-                report = run_one(work, scratch, args.driver, args.seconds, partial(bridge, scratch, work.window))
+                report = run_one(work, scratch, args.driver, args.seconds, partial(bridge, scratch, work))
                 runs.append(report)
                 print(line(f"bridge {work.name}", report), flush=True)
             if args.runs > 1:
-                median = statistics.median(float(str(r["replies_per_s"])) for r in runs)
-                print(f"{'  median':32} {median:>9,.0f} replies/s")
+                median = statistics.median(
+                    float(str(r["submits_per_s" if work.backlog else "replies_per_s"])) for r in runs
+                )
+                print(f"{'  median':32} {median:>9,.0f} a second")
             results[work.name] = runs
         if args.peers:
             for peer, command in peers(args.peers):
