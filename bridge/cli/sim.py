@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bridge.cli import CliProblem
 from bridge.cli.common import Duration, print_json, print_table, printable
+from bridge.cli.conformance import run_profile
 from bridge.cli.readers import parse_outcomes
 from bridge.cli.readers import status as read_status
 from bridge.cli.scenario import Scenario, load
@@ -104,6 +105,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--bind-status", type=_STATUS, help="Refuse every bind with this status.")
 @click.option("--seconds", type=_SECONDS, help="End after so long, as 30 or 30s; default: at Ctrl-C.")
 @click.option("--seed", type=int, help="Make ids, outcomes, delays and faults repeatable.")
+@click.option("--conformance", is_flag=True, help="Judge one ESME, protocol trap by trap, and print a table.")
+@click.option("--wait", type=_DURATION, default="150s", show_default=True, help="How long that ESME may stay away.")
 @click.option("--json", "as_json", is_flag=True, help="Print the closing report as JSON.")
 def sim(
     *,
@@ -138,6 +141,8 @@ def sim(
     bind_status: int | None,
     seconds: float | None,
     seed: int | None,
+    conformance: bool,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Run an SMSC: takes binds, sends texts and receipts, fails on demand, and tells what each ESME did wrong.
@@ -150,7 +155,12 @@ def sim(
     Example:
       smppbridge sim conf/sim/throttling.toml --seconds 60
       smppbridge sim --rate 50 --text 'BALANCE {n}' --throttle-every 20 --drop-after 30s
+      smppbridge sim --conformance
     """  # noqa: D301  \b keeps click from wrapping the example
+    if conformance:
+        if not run_profile(host, port, text=text, service=to, wait=wait, as_json=as_json):
+            raise click.exceptions.Exit(1)
+        return
     scenario = load(file) if file else Scenario()
     if script:
         scenario = _with_script(scenario, load(script))

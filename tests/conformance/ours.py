@@ -20,6 +20,7 @@ from smppcore import esme as client
 from smppcore.testbed.config import Account, Receipts, SimulatorConfig
 from smppcore.testbed.config import Mo as Text
 from smppcore.testbed.conformance.case import Esme, Smsc
+from smppcore.testbed.conformance.wire import NotShown
 from smppcore.testbed.faults import Error
 from smppcore.testbed.simulator import Simulator
 from tests.pipeline import START, MemoryStore, link, rules
@@ -135,7 +136,9 @@ class OurBridge:
         return ours, "memory"
 
     async def accept(self) -> trio.abc.Stream:
-        return await self._listening.receive()
+        with trio.move_on_after(1000):
+            return await self._listening.receive()
+        raise NotShown("it did not connect within 1000 s")
 
     def mos(self) -> list[Mo]:
         with self.store.turn() as turn:

@@ -37,6 +37,7 @@ def ending(play: Callable[[Esme, Wire], Awaitable[None]]) -> Callable[[Esme], Aw
     async def script(esme: Esme) -> None:
         wire = await esme.session()
         wire.answering = True
+        await esme.outlast()
         try:
             await play(esme, wire)
         finally:

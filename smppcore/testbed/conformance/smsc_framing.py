@@ -72,7 +72,7 @@ async def nack_to_delivery(smsc: Smsc) -> None:
     wire = await smsc.bound()
     delivery = await smsc.delivery(wire)
     await wire.ignored(Draft(c.GENERIC_NACK, status=c.ESME_RX_P_APPN, sequence=delivery.sequence))
-    await wire.none(c.DELIVER_SM, smsc.again)
+    await wire.none(c.DELIVER_SM, smsc.absent)
 
 
 async def octet_by_octet(wire: Wire) -> None:
@@ -161,7 +161,7 @@ async def unreadable_answer(smsc: Smsc) -> None:
     delivery = await smsc.delivery(wire)
     await wire.reply(delivery, body=b"x" * 70 + b"\0\1\0")
     await wire.alive()
-    await wire.none(c.DELIVER_SM, smsc.again)
+    await wire.none(c.DELIVER_SM, smsc.absent)
 
 
 async def numbers_ascend(smsc: Smsc) -> None:
@@ -229,7 +229,7 @@ async def late_answer(smsc: Smsc) -> None:
     await trio.sleep(RESPONSE_TIMEOUT + 0.5)
     await wire.reply(delivery)
     await wire.alive()
-    await wire.none(c.DELIVER_SM, smsc.again)
+    await wire.none(c.DELIVER_SM, smsc.absent)
 
 
 async def answer_of_another_session(smsc: Smsc) -> None:

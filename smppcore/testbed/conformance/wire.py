@@ -311,6 +311,12 @@ class Wire:
         except Mismatch as exc:
             raise NotShown(f"bind_{kind}: {exc}") from exc
 
+    def forget(self) -> None:
+        """Forget what came and nobody has taken."""
+        self._answers.clear()
+        self._requests.clear()
+        self.answering = self.lively = True
+
     async def end(self) -> None:
         """Close the connection, whatever state it is in."""
         await trio.aclose_forcefully(self.stream)
