@@ -165,9 +165,10 @@ def markdown(results: dict[str, list[Result]]) -> str:
     lines = [
         "# Who fails what",
         "",
-        "Written by `tools/conformance.py --markdown`: the cases for an SMSC that at least one server does not",
-        "pass. The servers are those of tests/interop/peers: what a library leaves to its application, and a short",
-        "application does not do, counts as not done. *other*: another policy where the specification leaves it open (P); –: could not be shown.",
+        "Written by `tools/conformance.py --markdown`: the cases for an SMSC that at least one server does not pass.",
+        "The servers are those of `tests/interop/peers`: what a library leaves to its application, and a short",
+        "application does not do, counts as not done. *other*: another policy where the specification leaves it",
+        "open (P); –: could not be shown.",
         "",
         "| trap | what happens | what it must do | " + " | ".join(results) + " |",
         "|---" * (3 + len(results)) + "|",

@@ -156,7 +156,7 @@ async def our_esme(**options: object) -> AsyncIterator[tuple[Esme, OurBridge]]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bridge.committer.run)
         nursery.start_soon(bridge.esme.run)
-        esme = Esme(bridge, rebind=1000.0, response_timeout=30.0, again=60.0)
+        esme = Esme(bridge, rebind=1000.0, response_timeout=30.0, watch=60.0)
         yield esme, bridge
         await esme.end()
         nursery.cancel_scope.cancel()

@@ -163,7 +163,7 @@ class Esme:
         reply: How long such an answer may take, in seconds.
         response_timeout: How long it waits for responses, in seconds.
         stable: How long a session must last so that the next comes soon, in seconds.
-        again: How long a message that shall not come again is looked out for, in seconds.
+        watch: How long a message that shall not come again is looked out for, in seconds.
     """
 
     def __init__(
@@ -177,10 +177,10 @@ class Esme:
         reply: float = 5.0,
         response_timeout: float = 60.0,
         stable: float = 0.0,
-        again: float = 8.0,
+        watch: float = 8.0,
     ) -> None:
         self.target = target
-        self.again = again
+        self.watch = watch
         self._stable = stable
         self._bound_at = 0.0
         self.response_timeout = response_timeout
@@ -264,16 +264,41 @@ class Esme:
 
     async def submission(self, wire: Wire) -> Frame:
         """Send the text that is answered, and return the submit_sm; the case has to answer it."""
-        wire.answering = False
-        await wire.ask(self.text())
-        return await self.next_submission(wire)
+        (frame,) = await self.submissions(wire, 1)
+        return frame
 
-    async def next_submission(self, wire: Wire) -> Frame:
-        """Return the next submit_sm; the case has to answer it."""
+    async def submissions(self, wire: Wire, count: int) -> list[Frame]:
+        """Send the text that is answered as so many subscribers; return the submit_sm's in the order of arrival."""
+        wire.drop_requests()
+        wire.answering = False
+        texts = [self.text() for _ in range(count)]
+        wanted = {b"%d" % (self._subscribers - number) for number in range(count)}
+        for sent in await wire.send(*texts):
+            await wire.expect(sent)
+        found: list[Frame] = []
         try:
-            return await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=self._reply)
+            while wanted:
+                frame = await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=self._reply)
+                named = {number for number in wanted if number in frame.octets}
+                if named:
+                    wanted -= named
+                    found.append(frame)
+                else:
+                    await wire.reply(frame)  # to an earlier text
         except Mismatch as exc:
             raise NotShown("it sent no message when it was sent one") from exc
+        return found
+
+    async def again(self, wire: Wire, *submissions: Frame, patience: float) -> Frame | None:
+        """Return the first of these messages that comes again, not answered; None if none does in time."""
+        bodies = [submission.octets[16:] for submission in submissions]
+        with trio.move_on_after(patience):
+            while True:
+                frame = await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=patience + 1)
+                if frame.octets[16:] in bodies:
+                    return frame
+                await wire.reply(frame)
+        return None
 
     async def end(self) -> None:
         """Close every connection."""

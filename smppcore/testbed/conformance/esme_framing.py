@@ -9,7 +9,7 @@ import trio
 from smppcore import constants as c
 from smppcore.testbed.conformance.case import Case, Esme
 from smppcore.testbed.conformance.octets import Draft, response
-from smppcore.testbed.conformance.wire import Mismatch
+from smppcore.testbed.conformance.wire import Mismatch, NotShown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -145,12 +145,10 @@ async def vendor_request(_: Esme, wire: Wire) -> None:
 
 async def not_again(esme: Esme, wire: Wire, submission: Frame) -> None:
     """Expect that a message does not come again for a while."""
-    with trio.move_on_after(esme.again):
-        while True:
-            frame = await wire.request(c.SUBMIT_SM, c.DATA_SM, patience=esme.again + 1)
-            if frame.octets[16:] == submission.octets[16:]:
-                raise Mismatch(f"{frame} came again")
-            await wire.reply(frame)
+    frame = await esme.again(wire, submission, patience=esme.watch)
+    if frame is not None:
+        await wire.reply(frame)
+        raise Mismatch(f"{frame} came again")
 
 
 async def unreadable_answer(esme: Esme, wire: Wire) -> None:
@@ -203,20 +201,14 @@ async def same_number_twice(esme: Esme, wire: Wire) -> None:
     await wire.alive()
 
 
-async def two_submissions(esme: Esme, wire: Wire) -> tuple[Frame, Frame]:
-    wire.answering = False
-    for sent in await wire.send(esme.text(), esme.text()):
-        await wire.expect(sent)
-    first = await esme.next_submission(wire)
-    return first, await esme.next_submission(wire)
-
-
 async def answers_in_reverse(esme: Esme, wire: Wire) -> None:
-    first, second = await two_submissions(esme, wire)
+    first, second = await esme.submissions(wire, 2)
     await wire.reply(second, c.ESME_RTHROTTLED)
     await wire.reply(first)
     await wire.alive()
-    again = await esme.next_submission(wire)
+    again = await esme.again(wire, first, second, patience=esme.rebind)
+    if again is None:
+        raise NotShown("it does not send again what was throttled")
     await wire.reply(again)
     if again.octets[16:] != second.octets[16:]:
         raise Mismatch(f"{again} came again, which is not the message that was throttled")

@@ -79,7 +79,7 @@ async def profile_esme(
             continue
         result = await judge(case, esme)
         results.append(result)
-        if result.verdict not in ("pass", "not shown") or case.ends:
+        if result.verdict in ("fail", "differs") or (case.ends and result.verdict == "pass"):
             await _recover(esme)
     await esme.end()
     return sorted(results, key=lambda result: result.trap)

@@ -311,6 +311,10 @@ class Wire:
         except Mismatch as exc:
             raise NotShown(f"bind_{kind}: {exc}") from exc
 
+    def drop_requests(self) -> None:
+        """Forget requests that came and nobody has taken."""
+        self._requests.clear()
+
     def forget(self) -> None:
         """Forget what came and nobody has taken."""
         self._answers.clear()
