@@ -259,7 +259,7 @@ BEHIND: Mapping[str, Switch] = {
     ),
     "78-message-refused-with-a-vendor-s-status": ALL_ARE_ACCEPTED,
     **{f"81-receipt-with-esm-class-0x{value}": WHOLE_ESM_CLASS for value in ("44", "07", "c4")},
-    "82-intermediate-notification": edit("bridge.settlement:_state_of", ("if receipt.intermediate", "if False")),
+    "82-intermediate-notification": edit("bridge.receipts:_state_of", ("if receipt.intermediate", "if False")),
     "82-esm-class-0x00-with-a-receipt-s-words": edit(RECEPTION + "arrived", ("elif dlr_in_mo and", "elif")),
     **{
         f"82-esm-class-0x{value}-with-a-receipt-s-words": all_of(

@@ -29,9 +29,12 @@ Switch = Callable[[pytest.MonkeyPatch], None]
 
 def _find(target: str) -> Any:
     module, _, path = target.partition(":")
-    found: Any = importlib.import_module(module)
-    for name in path.split("."):
-        found = inspect.getattr_static(found, name) if inspect.isclass(found) else getattr(found, name)
+    try:
+        found: Any = importlib.import_module(module)
+        for name in path.split("."):
+            found = inspect.getattr_static(found, name) if inspect.isclass(found) else getattr(found, name)
+    except (ImportError, AttributeError):
+        pytest.fail(f"{target} is no longer there: give the case a new switch")
     if isinstance(found, property):
         found = found.fget
     if isinstance(found, staticmethod | classmethod):
@@ -71,8 +74,13 @@ def put(target: str, key: object, value: object) -> Switch:
 
 def swap(target: str, value: object) -> Switch:
     """Switch: a module's name stands for something else; "module:name"."""
-    module, _, name = target.partition(":")
-    return lambda patch: patch.setattr(importlib.import_module(module), name, value)
+
+    def switch(patch: pytest.MonkeyPatch) -> None:
+        _find(target)
+        module, _, name = target.partition(":")
+        patch.setattr(importlib.import_module(module), name, value)
+
+    return switch
 
 
 def recompiled(cls: type[Pdu], old: str, new: str) -> Switch:
