@@ -190,6 +190,17 @@ def test_a_whole_frame_is_looked_through() -> None:
     assert found.octets == PDU
 
 
+def test_rows_that_hexdump_leaves_out_are_put_back() -> None:
+    padding = 16 - len(encode(SubmitSM())) % 16
+    data = encode(SubmitSM(short_message=b"x" * (padding + 64) + b"end"))
+    rows = hexdump(data).splitlines(keepends=True)
+    same = [n for n, row in enumerate(rows) if row[8:] == rows[n - 1][8:]]
+    assert len(same) >= 2
+    squeezed = [row for n, row in enumerate(rows) if n not in same]
+    squeezed.insert(same[0], "*\n")
+    assert octets("".join(squeezed)) == [data]
+
+
 def test_a_pdu_that_is_cut_short_is_still_one() -> None:
     cut = HEX[:-20]
     assert octets(cut) == [PDU[:-10]]

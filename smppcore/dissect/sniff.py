@@ -120,6 +120,7 @@ class TextReader:
         self._kannel = KannelReader()
         self._before: _Context | None = None  # of the last line that was no hex
         self._dump = bytearray()  # of a hex dump
+        self._squeezed = False  # rows of it were left out
         self._dump_context: _Context | None = None
         self._hex = bytearray()  # of lines that are nothing but hex
         self._hex_context: _Context | None = None
@@ -188,13 +189,16 @@ class TextReader:
 
     def _in_dump(self, line: str) -> bool:
         """Take a line of a hex dump; return whether it is one."""
-        if self._dump and (ended := _DUMP_END.match(line)) and int(ended[1], 16) == len(self._dump):
+        if self._dump and line.strip() == "*":  # hexdump leaves out rows like the one before
+            self._squeezed = True
+            return True
+        if self._dump and (ended := _DUMP_END.match(line)) and self._reaches(int(ended[1], 16)):
             return True
         found = _DUMP.match(line)
         if found is None or not found[2]:
             return False
         offset = int(found[1], 16)
-        if offset != len(self._dump) or len(self._dump) > LONGEST:
+        if not self._reaches(offset) or len(self._dump) > LONGEST:
             return False
         text = found[2]
         without = _DUMP_TEXT.sub("", text)
@@ -208,6 +212,14 @@ class TextReader:
             self._dump_context.place = f"line {self._number}"
         self._dump += bytes.fromhex("".join(tokens))
         return True
+
+    def _reaches(self, offset: int) -> bool:
+        """Whether a hex dump has come to an offset, after rows that were left out are put back."""
+        rows, odd = divmod(offset - len(self._dump), 16)
+        if self._squeezed and not odd and 0 < rows <= LONGEST // 16:
+            self._dump += self._dump[-16:] * rows
+        self._squeezed = False
+        return offset == len(self._dump)
 
     def _end_dump(self) -> Iterator[Item]:
         if self._dump:
