@@ -248,9 +248,7 @@ BEHIND: Mapping[str, Switch] = {
     "69-receipted-message-id-with-padding": edit(READ_RECEIPT, ('value.partition(b"\\0")[0].strip()', "value[:-1]")),
     "72-message-that-was-refused-with-a-body": ALL_ARE_ACCEPTED,
     "72-message-with-an-empty-id": NO_ALARM,
-    "73-receipt-with-the-id-in-another-case": swap(
-        "bridge.settlement:normalise_id", lambda given, _kind: given.lower()
-    ),
+    "73-receipt-with-the-id-in-another-case": swap("bridge.receipts:normalise_id", lambda given, _kind: given.lower()),
     "76-receipt-in-a-data-sm": edit(
         "bridge.inbound:sort_events", ("kind is DeliverSM or kind is DataSM", "kind is DeliverSM")
     ),
