@@ -30,7 +30,8 @@ Spent = tuple[float, int, int]
 _Lane = tuple[str, bool]
 """(service number, started by us)."""
 
-_ANY_NUMBER = "*"
+ANY_NUMBER = "*"
+"""In `limits.numbers`: every number without a line of its own."""
 _MINUTE = 60.0
 
 
@@ -303,7 +304,7 @@ class Gate:
         try:
             return self._numbers[number]
         except KeyError:
-            limits = numbers.get(number) or numbers.get(_ANY_NUMBER)
+            limits = numbers.get(number) or numbers.get(ANY_NUMBER)
             allowance = None
             if limits is not None:
                 subject = f"link {self.name}, number {number}"

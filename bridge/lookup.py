@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.analytics import sum_by_link
 from bridge.export import iso, mo_row, mt_row, state_word
+from bridge.limits import ANY_NUMBER
 from bridge.outbox import class_of
 from bridge.records import FINAL_STATES, OUTCOMES
 from smppcore import constants
@@ -107,7 +108,25 @@ def link_rows(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool)
             "mt": counts.get("mt", 0),
             "submits": counts.get("submit", 0),
             "receipts": counts.get("receipt", 0),
+            "flow": None if link is None else _flow_row(reader, link, running=running),
         }
+
+
+def _flow_row(reader: LmdbReader, link: LinkConfig, *, running: bool) -> Row:
+    """Return how fast a link may send, and what of its days is used."""
+    position, limits = reader.position, link.limits
+    rate, verdict, congestion = position.carrier.get(link.name, (0.0, "open", None)) if running else (0.0, "open", None)
+    days: list[Value] = []
+    for number, (began, used, started) in position.spent.get(link.name, {}).items():
+        quota = limits if not number else limits.numbers.get(number) or limits.numbers.get(ANY_NUMBER)
+        if quota is not None and quota.per_day:
+            days.append({"number": number, "since": iso(began), "used": used, "started": started, "of": quota.per_day})
+    return {
+        "rate": min((limit for limit in (rate, link.submit_rate) if limit), default=0.0),
+        "carrier": verdict,
+        "congestion_state": congestion,
+        "days": days,
+    }
 
 
 def queue_row(reader: LmdbReader, limit: int) -> Row:

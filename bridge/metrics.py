@@ -39,6 +39,15 @@ class Metrics:
             "smppbridge_turn_seconds", "Deciding and committing one batch", buckets=_SECONDS, registry=self.registry
         )
         self._bound = Gauge("smppbridge_link_sessions", "Sessions bound", ["link"], registry=self.registry)
+        self._rate = Gauge(
+            "smppbridge_rate_limit_current",
+            "submit_sm per second that may go, 0 = any",
+            ["link"],
+            registry=self.registry,
+        )
+        self._congestion = Gauge(
+            "smppbridge_congestion_state", "The carrier's last congestion_state", ["link"], registry=self.registry
+        )
         self._full = Gauge("smppbridge_store_full", "1 while the store has no room", registry=self.registry)
         self._waiting = Gauge(
             "smppbridge_claims_waiting", "Claimed messages no session has taken", ["link"], registry=self.registry
@@ -68,6 +77,12 @@ class Metrics:
     def full(self, *, full: bool) -> None:
         """Note whether the store has room."""
         self._full.set(full)
+
+    def flow(self, name: str, rate: float, congestion: int | None) -> None:
+        """Note how fast one link may send, and how busy its carrier says it is."""
+        self._rate.labels(name).set(rate)
+        if congestion is not None:
+            self._congestion.labels(name).set(congestion)
 
     def link(self, name: str, sessions: int, waiting: int) -> None:
         """Note the state of one link."""

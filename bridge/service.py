@@ -140,6 +140,9 @@ class Service:
         """Return the metrics in the Prometheus text format."""
         for name, carrier in self._carriers.items():
             self._metrics.link(name, carrier.sessions, len(carrier.outbound))
+            if self._committer is not None:
+                limits = self._committer.engine.outbox.links[name].limits
+                self._metrics.flow(name, limits.rate, limits.carrier.congestion)
         return self._metrics.text()
 
     async def run(

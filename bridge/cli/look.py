@@ -252,6 +252,33 @@ def _print_links(rows: Sequence[Row]) -> None:
     for row in rows:
         if row["detail"]:
             click.echo(printable(f"{row['name']}: {row['detail']}"))
+        for line in _flow_lines(cast("Row", row["flow"] or {})):
+            click.echo(printable(f"{row['name']}: {line}"))
+
+
+_CARRIER = {
+    "open": "",
+    "limited": ", found from the carrier's answers",
+    "sporadic": "; the carrier throttles some messages at whatever rate",
+}
+
+
+def _flow_lines(flow: Row) -> list[str]:
+    """Return what limits a link, in words; nothing where nothing does."""
+    lines = []
+    if flow.get("rate") or flow.get("carrier", "open") != "open":
+        rate = (
+            f"at most {flow['rate']:,.1f} submit_sm per second"
+            if flow["rate"]
+            else "any number of submit_sm per second"
+        )
+        lines.append(rate + _CARRIER[str(flow["carrier"])])
+    if flow.get("congestion_state") is not None:
+        lines.append(f"congestion_state {flow['congestion_state']} of 100")
+    for day in cast("Sequence[Row]", flow.get("days", ())):
+        whose = f"number {day['number']}: " if day["number"] else ""
+        lines.append(f"{whose}{day['used']:,} of the {day['of']:,} messages of the day are used (since {day['since']})")
+    return lines
 
 
 def _print_pairs(left: Sequence[tuple[str, int]], right: Sequence[tuple[str, int]]) -> None:
