@@ -313,7 +313,7 @@ class AdaptiveRate:
             return
         if elapsed < self._due:
             return
-        clean = 5.0 if self._share >= 0.5 else max(20.0, 3.0 / self._share)
+        clean = 5.0 if rate <= 2.0 * LOWEST else max(20.0, 3.0 / self._share)
         # Just after a probe it is most likely the limit, and not worth many more throttled answers to be sure.
         enough = 2 if self._cost and self._falls <= 2 else _MANY
         if self._run < clean and throttled < enough and answers < 100:
