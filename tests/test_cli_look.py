@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import look, main
-from bridge.config import MessageIdConfig
+from bridge.config import LimitsConfig, MessageIdConfig, NumberLimits
 from bridge.events import LinkChanged
 from bridge.store import LinkRow
 from bridge.store.lmdb import LmdbStore
+from smppcore.adaptive import Verdict
 from smppcore.pdu import DataSM
 from smppcore.receipt import receipt_tlvs
 from tests.pipeline import START, accepted, link, receipt, text
@@ -212,6 +213,39 @@ def test_links_say_how_they_were_and_why(tmp_path: Path) -> None:
     rows = data(run("links", "-c", file, "--json"))
     assert [row["state"] for row in rows] == ["stopped", "never started", "stopped"]
     assert (rows[1]["peer"], rows[1]["since"]) == ("smsc.example:2775", None)
+
+
+def test_links_say_how_fast_they_may_send_and_what_of_the_day_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = LimitsConfig(per_day=10, numbers={"*": NumberLimits(per_day=5)})
+    bridge, store = open_bridge(tmp_path, link("a", limits=limits), link("b", rate=7.0), link("c"))
+    bridge.deliver(text("echo 1"), text("echo 2", source=b"2"))
+    for name, verdict in (("a", Verdict.LIMITED), ("c", Verdict.SPORADIC)):
+        carrier = bridge.engine.outbox.links[name].limits.carrier
+        carrier.answered(200, 200, 0, START)
+        carrier.congestion, carrier.verdict = 85, verdict
+        if verdict is Verdict.SPORADIC:
+            carrier.bucket = None
+    bridge.turn()
+    store.close()
+    limits_text = 'limits = { per_day = 10, numbers = { "*" = { per_day = 5 } } }\n'
+    more = '[[link]]\nname = "b"\npassword = "x"\nrate = 7\n[[link]]\nname = "c"\npassword = "x"\n'
+    file = configured(tmp_path, limits_text + more)
+    monkeypatch.setattr("bridge.cli.look.service_running", lambda _: True)
+    shown = lines(run("links", "-c", file))
+    day = data(run("links", "-c", file, "--json"))[0]["flow"]["days"][0]["since"]
+    assert [line for line in shown if line[1:2] == ":"] == [
+        "a: at most 0.5 submit_sm per second, found from the carrier's answers",
+        "a: congestion_state 85 of 100",
+        f"a: 2 of the 10 messages of the day are used (since {day})",
+        f"a: number 60606: 2 of the 5 messages of the day are used (since {day})",
+        "b: at most 7.0 submit_sm per second",
+        "c: any number of submit_sm per second; the carrier throttles some messages at whatever rate",
+        "c: congestion_state 85 of 100",
+    ]
+    monkeypatch.setattr("bridge.cli.look.service_running", lambda _: False)
+    assert data(run("links", "-c", file, "--json"))[0]["flow"]["carrier"] == "open"
 
 
 def test_without_a_link_that_is_said(tmp_path: Path) -> None:

@@ -40,6 +40,19 @@ def test_a_turn_is_a_latency() -> None:
     assert "smppbridge_turn_seconds_count 2.0" in shown
 
 
+def test_how_fast_a_link_may_send_is_a_state() -> None:
+    metrics = Metrics()
+    metrics.flow("a", 97.5, None)
+    metrics.flow("b", 0.0, 85)
+    shown = lines(metrics)
+    assert {
+        'smppbridge_rate_limit_current{link="a"} 97.5',
+        'smppbridge_rate_limit_current{link="b"} 0.0',
+        'smppbridge_congestion_state{link="b"} 85.0',
+    } <= shown
+    assert 'smppbridge_congestion_state{link="a"}' not in str(shown)
+
+
 def test_links_and_room_are_states() -> None:
     metrics = Metrics()
     metrics.link("a", 2, 7)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import trio
@@ -32,6 +33,7 @@ from smppcore.testbed.faults import (
     Throttle,
     Unbinding,
 )
+from smppcore.testbed.triggers import Plan
 from tests.esme import Esme
 
 if TYPE_CHECKING:
@@ -300,3 +302,15 @@ async def test_who_does_not_read_is_noted(autojump_clock: MockClock) -> None:
         await ours.receive_some()
         await trio.testing.wait_all_tasks_blocked()
         assert found(w) == {"not_reading": 1}
+
+
+@pytest.mark.parametrize(
+    ("counting", "taken"),
+    [("bucket", [5, 1, 4]), ("clock", [5, 5, 0]), ("sliding", [5, 0, 5])],
+)
+def test_carriers_count_a_second_in_three_ways(
+    counting: Literal["bucket", "clock", "sliding"], taken: list[int]
+) -> None:
+    fault = Throttle(above=5.0, counting=counting)
+    (trigger,) = Plan((fault,), random.Random(1)).picking(Throttle)
+    assert [sum(not trigger.strikes(b"esme", now) for _ in range(6)) for now in (10.8, 11.01, 11.81)] == taken

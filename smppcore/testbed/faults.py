@@ -88,6 +88,8 @@ class Throttle(Error):
     """Those above so many a second; 0 is no such limit."""
     burst: Annotated[float, "rate"] = 0.0
     """So many at once are within the rate; 0: as many as in a second."""
+    counting: Literal["bucket", "clock", "sliding"] = "bucket"
+    """What `above` means: a bucket that fills steadily, so many in each second of the clock, or in any second."""
     status: Status = c.ESME_RTHROTTLED
     """With this status."""
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections import deque
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from smppcore.testbed.faults import Fault, Picking, Throttle
 from smppcore.throttle import TokenBucket
@@ -67,9 +68,7 @@ class Trigger(Generic[P]):
         self._seen = 0
         self._struck = 0
         self._picks = bool(fault.every or fault.numbers or fault.share)
-        self._bucket: TokenBucket | None = None
-        if isinstance(fault, Throttle) and fault.above:
-            self._bucket = TokenBucket(fault.above, fault.burst or fault.above, 0.0)
+        self._limit = _limit_of(fault) if isinstance(fault, Throttle) and fault.above else None
 
     def strikes(self, system_id: bytes, now: float) -> bool:
         """Count one of the account, and say whether it is struck."""
@@ -85,10 +84,57 @@ class Trigger(Generic[P]):
             or self._seen in fault.numbers
             or (fault.share > 0 and self.rng.random() < fault.share)
         )
-        if struck and self._bucket is not None:
-            struck = not self._bucket.take(1, now)
+        if struck and self._limit is not None:
+            struck = not self._limit.take(1, now)
         self._struck += struck
         return struck
+
+
+class Limit(Protocol):
+    """So many a second, counted in some way."""
+
+    def take(self, n: int, now: float) -> bool:
+        """Take n if so many are left now."""
+
+
+class ClockSeconds:
+    """So many in each second of the clock."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._second = self._taken = 0
+
+    def take(self, n: int, now: float) -> bool:
+        """Take n if so many are left in this second."""
+        if int(now) != self._second:
+            self._second, self._taken = int(now), 0
+        if self._taken + n > self._most:
+            return False
+        self._taken += n
+        return True
+
+
+class AnySecond:
+    """So many in any second."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: deque[float] = deque()
+
+    def take(self, n: int, now: float) -> bool:
+        """Take n if so many are left of the last second's."""
+        while self._taken and self._taken[0] <= now - 1.0:
+            self._taken.popleft()
+        if len(self._taken) + n > self._most:
+            return False
+        self._taken.extend([now] * n)
+        return True
+
+
+def _limit_of(fault: Throttle) -> Limit:
+    if fault.counting == "bucket":
+        return TokenBucket(fault.above, fault.burst or fault.above, 0.0)
+    return (ClockSeconds if fault.counting == "clock" else AnySecond)(int(fault.above))
 
 
 def matches(pattern: str, number: bytes) -> bool:
