@@ -27,7 +27,7 @@ from smppcore.throttle import TokenBucket
 BACK_OFF = 0.98
 """The share of what the carrier accepts that is aimed at: the rest is for the jitter of the way there, which moves
 requests from one of the carrier's intervals to the next."""
-PROBING_COST = 1 / 200
+PROBING_COST = 1 / 130
 """The share of throttled answers that probing may cost."""
 LOWEST = 0.5
 """So much is always tried, or the end of an outage would go unseen."""
