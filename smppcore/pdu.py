@@ -103,6 +103,7 @@ __all__ = [
     "UnbindResp",
     "UnsuccessSme",
     "decode",
+    "decode_framed",
     "encode",
     "response_class",
     "response_to",
@@ -172,10 +173,18 @@ def decode(data: bytes | bytearray | memoryview, start: int = 0, end: int | None
     if command_length != len(data):
         reason = f"{command_length} in a PDU of {len(data)} octets"
         raise fault(data, "command_length", reason, c.ESME_RINVCMDLEN)
-    decoder = _DECODERS.get(command_id)
-    if decoder is None:
+    if command_id not in _DECODERS:
         raise fault(data, "command_id", f"0x{command_id:08X} is not a command", c.ESME_RINVCMDID)
-    return decoder(data, command_status, sequence_number)
+    return decode_framed(data, command_id, command_status, sequence_number)
+
+
+def decode_framed(octets: bytes, command_id: int, command_status: int, sequence_number: int) -> Pdu:
+    """Decode one whole PDU whose header has been read: its length is right and the command is one of PDU_CLASSES.
+
+    Raises:
+        DecodeError: As for decode().
+    """
+    return _DECODERS[command_id](octets, command_status, sequence_number)
 
 
 def encode(pdu: Pdu) -> bytes:

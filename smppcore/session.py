@@ -37,6 +37,7 @@ from smppcore.pdu import (
     Pdu,
     Unbind,
     decode,
+    decode_framed,
     encode,
     response_class,
 )
@@ -198,7 +199,8 @@ class Session:
                     request, sent = entry
                     if command_id == request.command_id + c.RESPONSE_BIT:
                         try:
-                            outcome = Outcome(request, decode(data, position, stop), None, False, False, now - sent)
+                            pdu = decode_framed(data[position:stop], command_id, status, sequence)
+                            outcome = Outcome(request, pdu, None, False, False, now - sent)
                         except DecodeError:
                             outcome = self._malformed(request, sequence, now - sent)
                         if window.release(sequence):
@@ -208,7 +210,7 @@ class Session:
                     else:
                         self._receive_mismatch(command_id, status, sequence, request, now - sent, events)
             elif command_id in self._receivable:
-                self._receive_request(data, position, stop, command_id, sequence, events)
+                self._receive_request(data[position:stop], command_id, status, sequence, events)
             else:
                 self._receive_other(data, position, stop, command_id, sequence, now, events)
             position = stop
@@ -330,9 +332,7 @@ class Session:
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
-    def _receive_request(
-        self, data: bytes, position: int, stop: int, command_id: int, sequence: int, events: list[Event]
-    ) -> None:
+    def _receive_request(self, octets: bytes, command_id: int, status: int, sequence: int, events: list[Event]) -> None:
         """A request that this state hands to the application, unless there are too many or it is wrong."""
         answerable = command_id not in WITHOUT_RESPONSE
         if answerable and self._unanswered_count >= self.config.receive_window:
@@ -341,7 +341,7 @@ class Session:
             self._answer(command_id, c.ESME_RTHROTTLED, sequence)
             return
         try:
-            pdu = decode(data, position, stop)
+            pdu = decode_framed(octets, command_id, status, sequence)
         except DecodeError as error:
             self._reject(command_id, error.command_status, sequence)
             return
