@@ -12,6 +12,7 @@ No binds and no delays between attempts here.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -157,8 +158,15 @@ def _cause(exc: OSError) -> str:
     return "unreachable" if exc.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT) else "connect"
 
 
+def _words(exc: OSError) -> str:
+    """What the system says; trio puts the address before it, which is said already."""
+    plain = os.strerror(exc.errno) if exc.errno else ""
+    text = exc.strerror or str(exc)
+    return plain if plain and text.startswith("Error connecting") else text
+
+
 def _line(endpoint: Endpoint, failures: dict[str, OSError]) -> str:
-    whys = {address: exc.strerror or str(exc) for address, exc in failures.items()}
+    whys = {address: _words(exc) for address, exc in failures.items()}
     if len(set(whys.values())) == 1:
         where = "" if list(whys) == [endpoint.host] else f" ({', '.join(whys)})"
         return f"cannot connect to {endpoint}{where}: {next(iter(whys.values()))}"

@@ -219,6 +219,11 @@ class Esme:
                 for suffix, other_class in _PAIR:
                     nursery.start_soon(self.keep, name + suffix, other_class, hosts)
 
+    def hurry(self) -> None:
+        """Have the binds that are down tried at once: one that may have stood in for them has been lost."""
+        for keeper in self._keepers:
+            keeper.hurry()
+
     async def stop(self) -> None:
         """Unbind every link, for at most `unbind_timeout`, and make `run` return."""
         self.stopping = True
@@ -281,6 +286,13 @@ class _Keeper:
         """Try nothing more; the links are the caller's to unbind."""
         self._attempting.cancel()
         self._news.set()
+
+    def hurry(self) -> None:
+        """If the bind is down, try it at once."""
+        if not self._held:
+            self._route.hurry(trio.current_time())
+            self._attempting.cancel()
+            self._news.set()
 
     async def _attempt(self, rank: int, nursery: trio.Nursery) -> None:
         """Try to have a link on a host."""
@@ -362,6 +374,8 @@ class _Keeper:
             self._esme.addresses[self._hosts[held.rank]].failed(tcp_address(held.link.peer))
         session = held.link.session
         error = LinkClosed(session.close_reason, session.close_cause)
+        if self._esme.config.hosts_mode == "standby":
+            self._esme.hurry()
         self._route.lost(held.rank, error, trio.current_time())
         self._tell(held.rank, error)
 

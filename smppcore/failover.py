@@ -90,11 +90,6 @@ class Backoff:
         self._steps = 0
         self._refusals = 0
 
-    @property
-    def refused(self) -> bool:
-        """Whether the host refuses us in a way that time does not mend."""
-        return self._refusals > 0
-
     def reset(self) -> None:
         """Begin both ladders anew: the bind has lasted."""
         self._steps = self._refusals = 0
@@ -157,8 +152,13 @@ class Route:
 
     def lost(self, rank: int, error: SmppError, now: float) -> None:
         """Note that a bind at a host has ended: the others are worth an attempt at once, however long they failed."""
-        self._due = [due if b.refused else now for due, b in zip(self._due, self._backoffs, strict=True)]
+        self._due = [now] * len(self._due)
         self.failed(rank, error, now)
+
+    def hurry(self, now: float) -> None:
+        """Let every host be due after a hop at most: a bind that stood in for this one has been lost."""
+        hop = now + self._uniform(0.0, self._hop)
+        self._due = [min(due, hop) for due in self._due]
 
     def lasted(self, rank: int) -> None:
         """Note that a bind to a host has lasted."""

@@ -62,9 +62,7 @@ def test_already_bound_waits_until_the_old_link_can_have_been_noticed() -> None:
 def test_the_ladders_are_apart_and_both_begin_anew_after_a_reset() -> None:
     backoff = Backoff(LADDER, highest)
     assert [backoff.delay(GONE), backoff.delay(WRONG), backoff.delay(GONE), backoff.delay(WRONG)] == [1, 30, 2, 60]
-    assert backoff.refused
     backoff.reset()
-    assert not backoff.refused
     assert [backoff.delay(GONE), backoff.delay(WRONG)] == [1, 30]
 
 
@@ -111,11 +109,14 @@ def test_the_loss_of_a_bind_makes_hosts_worth_an_attempt_that_failed_for_long() 
     assert route.next(10.0) == (0, 10.5)
 
 
-def test_but_not_those_that_refuse_our_credentials() -> None:
-    route = Route(2, LADDER, highest)
+def test_a_bind_that_stood_in_for_others_leaves_them_in_a_hurry() -> None:
+    route = Route(1, LADDER, highest)
     route.failed(0, WRONG, 0.0)
-    route.lost(1, GONE, 10.0)
-    assert route.next(10.0) == (1, 11.5)
+    assert route.next(1.0) == (0, 30.0)
+    route.hurry(1.0)
+    assert route.next(1.0) == (0, 1.5)
+    route.hurry(2.0)
+    assert route.next(1.0) == (0, 1.5)
 
 
 def test_a_better_host_is_wanted_as_soon_as_it_is_due() -> None:

@@ -26,9 +26,12 @@ from smppcore.pdu import AlertNotification, BindRequest, DeliverSM, Pdu, SubmitS
 from smppcore.session import SessionConfig
 from smppcore.smsc import SmscConfig, SmscServer
 from smppcore.testbed.tally import Tally
+from smppcore.tls import server_context
+from tests.certificates import Authority
 from tests.pipeline import link, parts_of, receipt, rules, text
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -43,7 +46,7 @@ pytestmark = pytest.mark.timeout(30)
 class Smsc:
     """A carrier: takes binds, keeps what it is sent, answers or does not, reports delivery."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.status = c.ESME_ROK
         self.answers = True
         self.binds = 0
@@ -54,7 +57,7 @@ class Smsc:
         self.outcomes: list[Pdu | None] = []
         self._changed = trio.Event()
         session = SessionConfig(system_id=b"carrier", session_init_timeout=10.0)
-        self.server = SmscServer(SmscConfig(session=session), self.authenticate, self)
+        self.server = SmscServer(SmscConfig(session=session, tls=tls), self.authenticate, self)
 
     def authenticate(self, bind: BindRequest, _peer: str) -> int:
         self.binds += 1
@@ -102,8 +105,8 @@ class Smsc:
 
 
 @asynccontextmanager
-async def carrier() -> AsyncIterator[tuple[Smsc, int]]:
-    smsc = Smsc()
+async def carrier(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Smsc, int]]:
+    smsc = Smsc(tls)
     async with trio.open_nursery() as nursery:
         port = await nursery.start(smsc.server.serve, "127.0.0.1", 0)
         yield smsc, port
@@ -431,3 +434,67 @@ async def test_a_trace_is_switched_while_running(tmp_path: Path) -> None:
     assert [pdu.short_message for pdu in pdus if isinstance(pdu, DeliverSM | SubmitSM)] == [b"hours", b"8-18"]
     with pytest.raises(ControlError, match="no service is running"):
         ask(folder, {})
+
+
+def faulty(authority: Authority, other: Authority, fault: str) -> tuple[ssl.SSLContext, TlsConfig]:
+    """The carrier's side and ours, of which one is at fault."""
+    theirs = authority.issue("127.0.0.1")
+    ours = TlsConfig(authority.ca)
+    match fault:
+        case "expired":
+            theirs = authority.expired("127.0.0.1")
+        case "not yet valid":
+            theirs = authority.not_yet_valid("127.0.0.1")
+        case "wrong host":
+            theirs = authority.issue("other.example")
+        case "unknown authority":
+            ours = TlsConfig(other.ca)
+        case "mutual":
+            own = authority.issue("esme.example")
+            ours = TlsConfig(authority.ca, own.cert, own.key)
+        case "wrong client":
+            own = other.issue("esme.example")
+            ours = TlsConfig(authority.ca, own.cert, own.key)
+    asks = fault in ("mutual", "wrong client", "no client certificate")
+    return server_context(theirs.cert, theirs.key, authority.ca if asks else None), ours
+
+
+@pytest.mark.parametrize("fault", ["none", "mutual"])
+async def test_texts_are_answered_over_tls(tmp_path: Path, fault: str) -> None:
+    theirs, ours = faulty(Authority(tmp_path), Authority(tmp_path, "other"), fault)
+    async with carrier(theirs) as (smsc, port), running(config(tmp_path, port, tls=ours)):
+        await smsc.until(lambda: smsc.links)
+        smsc.deliver(text("hours"))
+        await smsc.until(lambda: smsc.submits)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("expired", "the peer's certificate has expired: ask the peer to renew it"),
+        ("not yet valid", "the peer's certificate is not valid yet: look at this machine's clock"),
+        ("wrong host", "the peer's certificate is not for 127.0.0.1: set tls server_name to a name that is in it"),
+        (
+            "unknown authority",
+            "the peer's certificate is of an unknown authority: name the file of the peer's authority",
+        ),
+        ("no client certificate", "the peer asks for a certificate of ours: set tls cert and key"),
+        ("wrong client", "the peer does not know the authority of our certificate: use one that it has issued"),
+    ],
+)
+async def test_a_certificate_at_fault_is_refused_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str, words: str
+) -> None:
+    theirs, ours = faulty(Authority(tmp_path), Authority(tmp_path, "other"), fault)
+    async with carrier(theirs) as (smsc, port):
+        settings = config(tmp_path, port, tls=ours)
+        with logged(words) as said:
+            async with running(settings) as service:
+                await said.wait()
+                assert service.not_ready() == ["link a: no session"]
+        assert smsc.binds == 0
+        lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(lines) == 1
+        assert lines[0].startswith("link a/1: ")
+        assert words in lines[0]
+        assert smsc.server.tls_refusals
