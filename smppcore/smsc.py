@@ -12,6 +12,7 @@ No storage and no message handling here: those are the handler's.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,9 +24,14 @@ from smppcore.events import Event, SessionConfig
 from smppcore.link import Link, LinkConfig, LinkHandler, prepare_socket
 from smppcore.pdu import BindRequest, Outbind, response_to
 from smppcore.session import Role, Session
+from smppcore.tls import explain, is_end
 
 if TYPE_CHECKING:
     import ssl
+
+
+_CLOSE_SECONDS = 1.0
+_DISTRUST = "the client closed during the handshake: it may not trust our certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +69,22 @@ class SmscServer:
         config: How connections are treated.
         authenticate: Judges binds.
         handler: Told of links from the bind on; one for all of them.
+        on_refused: Told the address of a peer with which there is no TLS, and why, in one line.
     """
 
-    def __init__(self, config: SmscConfig, authenticate: Authenticate, handler: LinkHandler) -> None:
+    def __init__(
+        self,
+        config: SmscConfig,
+        authenticate: Authenticate,
+        handler: LinkHandler,
+        on_refused: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.config = config
         self.links: dict[bytes, list[Link]] = {}
         """The bound sessions by system_id."""
         self._authenticate = authenticate
         self._handler = handler
+        self._on_refused = on_refused
         self._unbound: dict[Link, None] = {}  # in the order of their connections
         self._accepting = trio.CancelScope()
         self._serving = trio.CancelScope()
@@ -159,10 +173,34 @@ class SmscServer:
 
     async def _accept(self, tcp: trio.SocketStream) -> None:
         peer = prepare_socket(tcp)
+        stream = await self.secure(tcp, peer)
+        if stream is not None:
+            await self.serve_stream(stream, peer)
+
+    async def secure(self, tcp: trio.SocketStream, peer: str) -> trio.abc.Stream | None:
+        """Make a connection that was accepted safe, as configured.
+
+        Returns:
+            The stream to use; None if there was no TLS to be had: `on_refused` is told, and the connection closed.
+        """
         if self.config.tls is None:
-            await self.serve_stream(tcp, peer)
-        else:
-            await self.serve_stream(trio.SSLStream(tcp, self.config.tls, server_side=True), peer)
+            return tcp
+        stream = trio.SSLStream(tcp, self.config.tls, server_side=True)
+        why = "no handshake in time: the client may not speak TLS"
+        with trio.move_on_after(self.config.session.session_init_timeout):
+            try:
+                await stream.do_handshake()
+            except trio.BrokenResourceError as exc:
+                cause = exc.__cause__ or exc
+                why = _DISTRUST if is_end(cause) else explain(cause) or str(cause)
+                # trio keeps to itself the alert by which OpenSSL tells the client why (RFC 8446 §6.2)
+                await _say_and_close(tcp, stream._outgoing.read())  # noqa: SLF001
+            else:
+                return stream
+        await trio.aclose_forcefully(tcp)
+        if self._on_refused is not None:
+            self._on_refused(peer, why)
+        return None
 
     def _judge(self, link: Link, events: list[Event]) -> None:
         """Answer the bind of a session that is not bound yet."""
@@ -183,3 +221,12 @@ class SmscServer:
             links.remove(link)
             if not links:
                 del self.links[system_id]
+
+
+async def _say_and_close(tcp: trio.SocketStream, octets: bytes) -> None:
+    """Send the last octets, and give the peer a moment to read them: to close at once would throw them away."""
+    with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(_CLOSE_SECONDS):
+        await tcp.send_all(octets)
+        await tcp.send_eof()
+        while await tcp.receive_some():
+            pass

@@ -52,12 +52,15 @@ class Smsc:
         self.binds = 0
         self.links: list[Link] = []
         self.reasons: list[str] = []
+        self.refusals: list[str] = []
         self.submits: list[SubmitSM] = []
         self.to_send: list[Pdu] = []
         self.outcomes: list[Pdu | None] = []
         self._changed = trio.Event()
         session = SessionConfig(system_id=b"carrier", session_init_timeout=10.0)
-        self.server = SmscServer(SmscConfig(session=session, tls=tls), self.authenticate, self)
+        self.server = SmscServer(
+            SmscConfig(session=session, tls=tls), self.authenticate, self, lambda _, why: self.refusals.append(why)
+        )
 
     def authenticate(self, bind: BindRequest, _peer: str) -> int:
         self.binds += 1
@@ -497,4 +500,4 @@ async def test_a_certificate_at_fault_is_refused_with_one_line(
         assert len(lines) == 1
         assert lines[0].startswith("link a/1: ")
         assert words in lines[0]
-        assert smsc.server.tls_refusals
+        assert smsc.refusals

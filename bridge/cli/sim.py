@@ -30,8 +30,10 @@ from smppcore.testbed.findings import RULES
 from smppcore.testbed.player import play
 from smppcore.testbed.simulator import Simulator
 from smppcore.testbed.tally import Reply
+from smppcore.tls import TlsFileError, server_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
     from smppcore.testbed.judge import Found, Verdict
@@ -103,6 +105,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--drop-mode", type=click.Choice(["rst", "fin"]), default="rst", show_default=True)
 @click.option("--down-for", type=_DURATION, default="0s", help="Refuse connections so long after a cut.")
 @click.option("--bind-status", type=_STATUS, help="Refuse every bind with this status.")
+@click.option("--tls-cert", type=_FILE, help="Serve TLS with this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="Its private key; default: it is in the same file.")
+@click.option("--tls-ca", type=_FILE, help="Ask each ESME for a certificate of these authorities.")
 @click.option("--seconds", type=_SECONDS, help="End after so long, as 30 or 30s; default: at Ctrl-C.")
 @click.option("--seed", type=int, help="Make ids, outcomes, delays and faults repeatable.")
 @click.option("--conformance", is_flag=True, help="Judge one ESME, protocol trap by trap, and print a table.")
@@ -139,6 +144,9 @@ def sim(
     drop_mode: Literal["rst", "fin"],
     down_for: float,
     bind_status: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_ca: Path | None,
     seconds: float | None,
     seed: int | None,
     conformance: bool,
@@ -202,11 +210,16 @@ def sim(
         first_message_id=int(time.time() * 10) if seed is None else 1,
     )
     rng = random.Random(seed)
-    simulator = Simulator(config, rng)
+    console = Console(stderr=True, highlight=False, markup=False)
+    simulator = Simulator(
+        config,
+        rng,
+        tls=_tls(tls_cert, tls_key, tls_ca),
+        on_refused=lambda peer, why: console.print(f"{peer}: no TLS: {why}", soft_wrap=True),
+    )
     played = scenario.script()
     if rate or count:
         played = replace(played, traffic=(*played.traffic, Traffic(rate, count, text, to, subscribers)))
-    console = Console(stderr=True, highlight=False, markup=False)
     try:
         report = trio.run(_run, simulator, host, port, played, rng, seconds, console)
     except* OSError as group:
@@ -220,6 +233,17 @@ def sim(
         print_json(report.to_dict())
     else:
         _print(report)
+
+
+def _tls(cert: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext | None:
+    if cert is None:
+        if key or ca:
+            raise click.UsageError("--tls-key and --tls-ca are of no use without --tls-cert")
+        return None
+    try:
+        return server_context(cert, key, ca)
+    except TlsFileError as exc:
+        raise CliProblem(f"--tls-{exc.option}: {exc}") from exc
 
 
 def _with_script(scenario: Scenario, script: Scenario) -> Scenario:

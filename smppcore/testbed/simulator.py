@@ -62,6 +62,7 @@ from smppcore.testbed.wire import Wire, WireFaults
 
 if TYPE_CHECKING:
     import random
+    import ssl
     from collections.abc import Sequence
 
     from smppcore.testbed.centre import Submission
@@ -85,9 +86,19 @@ class Simulator:
         config: How it behaves.
         rng: Draws outcomes, delays, uuids and what faults strike.
         wall: Seconds since the epoch, for the dates in receipts.
+        tls: TLS with this context's certificate; None is plain TCP.
+        on_refused: Told the address of a peer with which there is no TLS, and why, in one line.
     """
 
-    def __init__(self, config: SimulatorConfig, rng: random.Random, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        rng: random.Random,
+        wall: Callable[[], float] = time.time,
+        *,
+        tls: ssl.SSLContext | None = None,
+        on_refused: Callable[[str, str], None] | None = None,
+    ) -> None:
         self.config = config
         self.tally = Tally()
         self.observers: list[Observer] = []
@@ -112,7 +123,7 @@ class Simulator:
             config, self.tally, rng, wall, later=self._agenda.later, post=self._post, replied=self._replied
         )
         self._mailboxes = {system_id: Mailbox() for system_id in self.admission.accounts}
-        self._server = SmscServer(SmscConfig(session=config.session), self._authenticate, self)
+        self._server = SmscServer(SmscConfig(session=config.session, tls=tls), self._authenticate, self, on_refused)
         self._subscribers: dict[tuple[str, str], list[Subscriber]] = {}
         self._references = itertools.count(1)
         self._connections: dict[trio.CancelScope, Wire] = {}
@@ -251,7 +262,7 @@ class Simulator:
         await self._server.stop()
         self._serving.cancel()
 
-    async def serve_stream(self, stream: trio.abc.HalfCloseableStream, peer: str = "") -> None:
+    async def serve_stream(self, stream: trio.abc.Stream, peer: str = "") -> None:
         """Drive one connection until it ends; for connections that `serve` has not accepted while it runs."""
         await self._drive(stream, peer, None)
 
@@ -264,7 +275,7 @@ class Simulator:
         tcp = await trio.open_tcp_stream(host, port)
         await self._drive(tcp, prepare_socket(tcp), outbind)
 
-    async def _drive(self, stream: trio.abc.HalfCloseableStream, peer: str, outbind: Outbind | None) -> None:
+    async def _drive(self, stream: trio.abc.Stream, peer: str, outbind: Outbind | None) -> None:
         if not self._connected.is_set():
             self._plan.started = trio.current_time()
             self._connected.set()
@@ -283,7 +294,10 @@ class Simulator:
                     witness.closed(trio.current_time())
 
     async def _accept(self, tcp: trio.SocketStream) -> None:
-        await self.serve_stream(tcp, prepare_socket(tcp))
+        peer = prepare_socket(tcp)
+        stream = await self._server.secure(tcp, peer)
+        if stream is not None:
+            await self.serve_stream(stream, peer)
 
     async def _repeat(self, event: FaultEvent, happen: Callable[[], None]) -> None:
         """Let something happen at its times."""

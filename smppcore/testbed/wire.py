@@ -63,7 +63,7 @@ class Wire(trio.abc.HalfCloseableStream):
 
     def __init__(
         self,
-        stream: trio.abc.HalfCloseableStream,
+        stream: trio.abc.Stream,
         faults: WireFaults,
         nursery: trio.Nursery,
         witness: Witness | None,
@@ -210,7 +210,8 @@ class Wire(trio.abc.HalfCloseableStream):
             async with self._lock:
                 if octets := self._release():
                     await self._stream.send_all(octets)
-                await self._stream.send_eof()
+                if isinstance(self._stream, trio.abc.HalfCloseableStream):
+                    await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """Close the stream, unless it is silent."""
