@@ -5,6 +5,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+import pytest
+
 from smppcore import constants as c
 from smppcore.pdu import (
     BindReceiver,
@@ -23,7 +25,7 @@ from smppcore.pdu import (
     encode,
     response_to,
 )
-from smppcore.session import Role, Session, SessionConfig, SessionState
+from smppcore.session import Event, Outcome, Role, Session, SessionConfig, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +42,17 @@ BIND_RESPONSES = {
 }
 VERSION_TLV = ((c.TAG_SC_INTERFACE_VERSION, b"\x34"),)
 HEADER = Struct(">IIII")
+
+ESME, SMSC = Role.ESME, Role.SMSC
+OPEN, OUTBOUND, UNBOUND, CLOSED = (
+    SessionState.OPEN,
+    SessionState.OUTBOUND,
+    SessionState.UNBOUND,
+    SessionState.CLOSED,
+)
+TX, RX, TRX = SessionState.BOUND_TX, SessionState.BOUND_RX, SessionState.BOUND_TRX
+
+ROLES = pytest.mark.parametrize("role", Role)
 
 
 def make(role: Role, state: SessionState = SessionState.OPEN, config: SessionConfig | None = None) -> Session:
@@ -105,3 +118,16 @@ def submit(sequence_number: int = 0) -> SubmitSM:
 def deliver(sequence_number: int = 0) -> DeliverSM:
     """A deliver_sm that nobody objects to."""
     return DeliverSM(source_addr=b"255700000001", short_message=b"hello", sequence_number=sequence_number)
+
+
+def request_of(role: Role, sequence_number: int = 0) -> SubmitSM | DeliverSM:
+    """The message that the given role sends."""
+    return submit(sequence_number) if role is ESME else deliver(sequence_number)
+
+
+def other(role: Role) -> Role:
+    return SMSC if role is ESME else ESME
+
+
+def outcomes(events: list[Event]) -> list[Outcome]:
+    return [event for event in events if isinstance(event, Outcome)]

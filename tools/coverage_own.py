@@ -38,6 +38,9 @@ SANS_IO = (
 
 PACKAGES = {"rules", "text"}
 
+# Modules whose tests fill several files, by topic.
+SEVERAL = {"session"}
+
 # Parts of a module that has its own name and test file.
 PART_OF = {
     "fields": "pdu",
@@ -58,7 +61,10 @@ def own_tests(module: Path) -> tuple[Path, ...]:
     package = module.parent.name
     if package in PACKAGES:
         return tuple(sorted(tests.glob(f"test_{package}*.py")))
-    return (tests / f"test_{PART_OF.get(module.stem, module.stem)}.py",)
+    name = PART_OF.get(module.stem, module.stem)
+    if name in SEVERAL:
+        return tuple(sorted(tests.glob(f"test_{name}_*.py")))
+    return (tests / f"test_{name}.py",)
 
 
 def measure(tests: tuple[Path, ...], modules: list[Path]) -> tuple[bool, str]:
