@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +16,24 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli import CliProblem
-from bridge.cli.common import print_json
+from bridge.cli.common import print_json, printable
 from bridge.cli.loadview import watch_signals
 from bridge.cli.picture import check_picture, draw_throughput, write_file
 from bridge.cli.target import DURATION, FICTIONAL_NUMBER, esme_of, target, target_options
+from smppcore.dissect.explain import explain
 from smppcore.testbed.load.mt_books import MtLoad
+from smppcore.testbed.load.texts import Texts
+from smppcore.testbed.probe.bind import examine
 from smppcore.testbed.probe.capacity import Bounds, summary
+from smppcore.testbed.probe.follow import follow
 from smppcore.testbed.probe.throughput import measure
 
 if TYPE_CHECKING:
+    from smppcore.dissect.explain import Explained
     from smppcore.esme import EsmeConfig
+    from smppcore.testbed.probe.bind import Examination
     from smppcore.testbed.probe.capacity import Findings, Result, Rung, Trial
+    from smppcore.testbed.probe.follow import Step
 
 _BAR = 30
 
@@ -38,6 +47,111 @@ def _json_option(command: click.decorators.FC) -> click.decorators.FC:
     return click.option("--json", "json_to", metavar="FILE|-", help="Write the result as JSON; -: print only that.")(
         command
     )
+
+
+@diag.command()
+@target_options
+@click.option("--from", "source", default="12345", show_default=True, help="The sender of what is tried.")
+@click.option("--to", default="", metavar="NUMBER", help="Send this number a tiny text in each form.")
+@_json_option
+def bind(*, source: str, to: str, json_to: str | None, **where: object) -> None:
+    """Look at everything that a bind shows: DNS, TCP, TLS, the answer in words, round trips, what the peer takes.
+
+    Nothing is sent to anybody without --to: what can be tried is tried on messages that do not exist or have no
+    destination. Exit status 1 if anything is bad.
+
+    \b
+    Example:
+      smppbridge diag bind --port 2775
+      smppbridge diag bind -c bridge.toml --link carrier-a --to 12025550100
+    """  # noqa: D301  \b keeps click from wrapping the example
+    config = esme_of(target(where))
+    found = trio.run(lambda: examine(config, time.time, source=source, to=to))
+    if json_to == "-":
+        print_json(asdict(found) | {"good": found.good})
+    else:
+        _print_verdicts(found)
+        if json_to:
+            write_file(Path(json_to), json.dumps(asdict(found) | {"good": found.good}, indent=1).encode() + b"\n")
+    if found.problem:
+        raise CliProblem(found.problem)
+    bad = [verdict for verdict in found.verdicts if verdict.word == "bad"]
+    if bad:
+        raise CliProblem("; ".join(f"{verdict.what}: {verdict.found}" for verdict in bad))
+
+
+_SIGNS = {"good": ("✓", "green"), "note": ("?", "yellow"), "bad": ("✗", "red")}
+
+
+def _print_verdicts(found: Examination) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for verdict in found.verdicts:
+        sign, colour = _SIGNS[verdict.word]
+        advice = f"\n→ {verdict.advice}" if verdict.advice else ""
+        table.add_row(Text(sign, style=colour), printable(verdict.what), Text(f"{printable(verdict.found)}{advice}"))
+    Console(highlight=False, markup=False).print(table)
+
+
+@diag.command()
+@target_options
+@click.option("--from", "source", default="12345", show_default=True, help="The sender.")
+@click.option("--to", default=str(FICTIONAL_NUMBER), show_default=True, help="The number; nobody has the default.")
+@click.option("--text", default="smppbridge test message", show_default=True)
+@click.option("--wait", type=DURATION, default="60s", show_default=True, help="For the receipt.")
+@_json_option
+def send(*, source: str, to: str, text: str, wait: float, json_to: str | None, **where: object) -> None:
+    """Send one message and follow it to its receipt, with every PDU in readable form.
+
+    Exit status 0 if it was delivered.
+
+    \b
+    Example:
+      smppbridge diag send -c bridge.toml --link carrier-a --to 12025550100
+    """  # noqa: D301  \b keeps click from wrapping the example
+    config = esme_of(target(where))
+    body = Texts(text.replace("{", "(").replace("}", ")")).body(int(time.time()))
+    quiet = json_to == "-"
+    pdus: list[dict[str, object]] = []
+
+    def told(step: Step) -> None:
+        if not quiet:
+            click.secho(f"{step.at_ms:10,.1f} ms  {step.what:<12} {printable(step.detail)}", bold=True)
+
+    def pdu(octets: bytes, ours: bool) -> None:
+        explained = explain(octets)
+        pdus.append({"ours": ours, **explained.row()})
+        if not quiet:
+            _print_pdu(explained, ours=ours)
+
+    journey = trio.run(lambda: follow(config, source, to, body, wait, told=told, pdu=pdu))
+    result = asdict(journey) | {"pdus": pdus}
+    if quiet:
+        print_json(result)
+    elif json_to:
+        write_file(Path(json_to), json.dumps(result, indent=1).encode() + b"\n")
+    response, receipt = journey.id_forms
+    if response != receipt and not quiet:
+        click.echo(f'\nThis carrier wants: message_id = {{ response = "{response}", receipt = "{receipt}" }}')
+    if journey.outcome != "delivered":
+        last = journey.steps[-1]
+        raise CliProblem(f"not delivered: {journey.outcome}; last: {last.what} {last.detail}".rstrip())
+
+
+def _print_pdu(explained: Explained, *, ours: bool) -> None:
+    arrow = "→" if ours else "←"
+    status = f"  {explained.status}" if explained.status else ""
+    click.echo(f"               {arrow} {explained.command} {explained.sequence_number}{status}")
+    text = {"short_message", "message_payload"} if explained.text is not None else set()
+    fields = [
+        f"{value.name}={value.meaning or value.value}"
+        for value in [*explained.fields, *explained.tlvs]
+        if value.value and value.name not in text
+    ]
+    fields += [f"“{explained.text}”"] if explained.text is not None else []
+    if fields:
+        click.secho(printable(f"                 {'  '.join(fields)}"), dim=True)
+    for finding in explained.findings:
+        click.secho(printable(f"                 {finding.level}: {finding.text}"), fg="yellow")
 
 
 @diag.command()
@@ -92,7 +206,7 @@ def throughput(
     config = esme_of(target(where))
     load = MtLoad(source=source, destination=to, subscribers=subscribers, text=text, response_timeout=10.0)
     bounds = Bounds(max_messages, max_window, max_rate)
-    at = f"{config.host}:{config.port}"
+    at = str(config.endpoints[0])
     last = f" to {to + subscribers - 1}" if subscribers > 1 else ""
     click.echo(
         f"At most {max_messages:,} messages to {at} for {to}{last}, at most {max_rate:,.0f} a second, "

@@ -177,7 +177,7 @@ def mt(
         raise click.UsageError("--from is at most 20 characters of ASCII")
     generator = _checked(lambda: MtGenerator(config, load))
     report = trio.run(_run_mt, generator)
-    at = f"{config.host}:{config.port}"
+    at = str(config.endpoints[0])
     _show(asdict(report), mt_lines(report), json_to)
     if plot_to:
         draw_load(plot_to, report, Labels(f"submit_sm to {at}", "response", "receipt"))
