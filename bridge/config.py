@@ -35,6 +35,7 @@ from bridge.options import (
 from bridge.tokens import parse_tokens
 from smppcore.constants import VERSION_34, status_number
 from smppcore.failover import Endpoint, HostsMode
+from smppcore.text import Alphabet, TextProfile
 from smppcore.tls import TlsFileError, client_context
 
 
@@ -457,6 +458,12 @@ class LinkConfig:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The hosts, one or several, the most wanted first."""
         return self.hosts or (Endpoint(self.host, self.port),)
+
+    @property
+    def text_profile(self) -> TextProfile:
+        """How texts are encoded and divided."""
+        alphabet = Alphabet[self.charset.upper()]
+        return TextProfile(alphabet, self.encodings, self.languages, self.long_messages, self.transliterate)
 
     @property
     def submit_rate(self) -> float:

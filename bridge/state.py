@@ -14,7 +14,6 @@ from bridge.assembly import Assemblies
 from bridge.limits import Gate
 from bridge.outbox import LinkQueue, Outbox
 from bridge.redelivery import Redelivery
-from smppcore.text import Alphabet, TextProfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +48,7 @@ def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
     return LinkQueue(
         link,
         Gate(link, now),
-        TextProfile(
-            Alphabet[link.charset.upper()], link.encodings, link.languages, link.long_messages, link.transliterate
-        ),
+        link.text_profile,
         link.max_age,
         fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,
     )

@@ -54,6 +54,21 @@ def test_init_names_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert result.stderr == f"Error: cannot write to {tmp_path / 'file' / 'work'}: Not a directory\n"
 
 
+def test_texts_that_take_more_sms_on_a_link_are_named(folder: Path) -> None:
+    file = folder / "bridge.toml"
+    assert json.loads(run("check", "-c", file, "--json").stdout)["longer_texts"] == []
+    with file.open("a") as out:
+        out.write('\n[[link]]\nname = "wide"\npassword = "p"\nencodings = ["ucs2"]\n')
+    found = json.loads(run("check", "-c", file, "--json").stdout)["longer_texts"]
+    assert {text["link"] for text in found} == {"wide"}
+    assert all(text["segments"] > text["usual"] for text in found)
+    shown = run("check", "-c", file).stdout
+    first = found[0]
+    assert (
+        f"link wide: the text {first['text']} ({first['language']}) takes {first['segments']} SMS, usually 1" in shown
+    )
+
+
 def test_what_init_wrote_passes_check(folder: Path) -> None:
     result = run("check", "-c", folder / "bridge.toml")
     assert result.exit_code == 0

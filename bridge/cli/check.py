@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -9,8 +11,10 @@ import click
 from bridge import config as configuration
 from bridge import rules
 from bridge.cli.common import config_option, json_option, print_json, print_table
+from smppcore.text import count_segments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bridge.config import Config, LinkConfig
@@ -70,7 +74,34 @@ def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]
             for file in ruleset.files
         ],
         "numbers": _numbers(ruleset),
+        "longer_texts": [asdict(text) for text in _longer_texts(settings, ruleset)],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class LongerText:
+    """A text that takes more SMS on one link than where GSM-7 and UCS-2 are both at hand."""
+
+    link: str
+    brand: str
+    text: str
+    """Name of the template, or of the control text."""
+    language: str
+    segments: int
+    usual: int
+
+
+def _longer_texts(settings: Config, ruleset: Ruleset) -> Iterator[LongerText]:
+    brands = {brand.name: brand for brand in ruleset.numbers.values()}
+    for link in settings.link:
+        profile = link.text_profile
+        for brand in brands.values():
+            for name, texts in (*brand.control_texts.items(), *brand.texts.items()):
+                for language in filter(None, texts):
+                    words = texts[language].shortest()
+                    segments, usual = count_segments(words, profile), count_segments(words)
+                    if segments > usual:
+                        yield LongerText(link.name, brand.name, name, language, segments, usual)
 
 
 def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
@@ -97,6 +128,11 @@ def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
         click.echo()
     passed = sum(file.tests for file in ruleset.files)
     click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
+    for link, longer in groupby(_longer_texts(settings, ruleset), key=lambda text: text.link):
+        first, *others = longer
+        more = f", and {len(others)} more texts take more SMS there (--json lists them)" if others else ""
+        one = f"the text {first.text} ({first.language}) takes {first.segments} SMS, usually {first.usual}"
+        click.echo(f"link {link}: {one}{more}")
     if not links:
         click.echo("There is no [[link]] yet: `smppbridge run` has nothing to bind to.")
     if not files:
