@@ -104,6 +104,9 @@ def test_a_language_of_the_link_makes_a_reply_shorter() -> None:
     bridge = Bridge(link(languages=("turkish",)))
     bridge.deliver(asks(words))  # type: ignore[arg-type]
     (pdu,) = bridge.submits()
+    reply = Tally().submitted(on_the_wire(pdu), "", 0.0)
+    assert reply is not None
+    assert reply.text == words
     header = udh.parse(pdu.short_message)
     assert header is not None
     assert (pdu.esm_class, pdu.data_coding, header.element(udh.IE_LOCKING_SHIFT)) == (c.ESM_UDHI, 0, b"\x01")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from smppcore import constants as c
 from smppcore import udh
 from smppcore.testbed.latency import Latencies
-from smppcore.text import Alphabet, decode_text
+from smppcore.text import UserData, read_message
 
 if TYPE_CHECKING:
     from smppcore.pdu import DataSM, SubmitSM
@@ -178,7 +178,7 @@ class Tally:
         self.reply_latency = Latencies()
         self._open: dict[tuple[str, str], deque[MoRecord]] = {}
         self._last_reply: dict[tuple[str, str], str] = {}
-        self._unjoined: dict[tuple[object, ...], dict[int, tuple[bytes, str]]] = {}
+        self._unjoined: dict[tuple[object, ...], dict[int, tuple[UserData, str]]] = {}
 
     def count(self, table: dict[str, int], name: str) -> None:
         """Count one more of a kind."""
@@ -210,28 +210,35 @@ class Tally:
         """Take in an accepted message; return the reply if it is whole now."""
         octets = getattr(pdu, "short_message", b"") or pdu.tlv(c.TAG_MESSAGE_PAYLOAD) or b""
         place = udh.concatenation_from_sar(pdu.tlvs)
-        if pdu.esm_class & c.ESM_UDHI:
-            header = udh.parse(octets)
-            if header is not None:
-                octets = octets[header.length :]
-                place = header.concatenation() or place
+        part = UserData(octets, pdu.data_coding, has_header=bool(pdu.esm_class & c.ESM_UDHI))
+        header = udh.parse(octets) if part.has_header else None
+        if header is not None:
+            place = header.concatenation() or place
         if place is None or place.total == 1:
-            return self._replied(pdu, octets, (message_id,), now)
+            return self._replied(pdu, [part], (message_id,), now)
         key = (pdu.source_addr, pdu.destination_addr, place.reference, place.reference_bits, place.total)
         parts = self._unjoined.setdefault(key, {})
-        parts[place.sequence] = octets, message_id
+        parts[place.sequence] = part, message_id
         if len(parts) < place.total:
             if len(self._unjoined) > _MOST_UNJOINED:
                 del self._unjoined[next(iter(self._unjoined))]
             return None
         del self._unjoined[key]
         ordered = [parts[sequence] for sequence in sorted(parts)]
-        return self._replied(pdu, b"".join(part for part, _ in ordered), tuple(name for _, name in ordered), now)
+        return self._replied(pdu, [part for part, _ in ordered], tuple(name for _, name in ordered), now)
 
-    def _replied(self, pdu: SubmitSM | DataSM, octets: bytes, message_ids: tuple[str, ...], now: float) -> Reply:
-        text = decode_text(octets, pdu.data_coding, Alphabet.GSM7)
+    def _replied(
+        self, pdu: SubmitSM | DataSM, parts: list[UserData], message_ids: tuple[str, ...], now: float
+    ) -> Reply:
+        text = read_message(parts)
         source, destination = pdu.source_addr.decode("latin-1"), pdu.destination_addr.decode("latin-1")
-        reply = Reply(source, destination, octets.hex() if text is None else text, message_ids, now)
+        reply = Reply(
+            source,
+            destination,
+            b"".join(part.octets for part in parts).hex() if text is None else text,
+            message_ids,
+            now,
+        )
         key = (destination, source)
         figures = self.figures
         figures.replies += 1
