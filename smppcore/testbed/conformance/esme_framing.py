@@ -41,7 +41,8 @@ def ending(play: Callable[[Esme, Wire], Awaitable[None]]) -> Callable[[Esme], Aw
         try:
             await play(esme, wire)
         finally:
-            await esme.drop()
+            with trio.move_on_after(5, shield=True):
+                await esme.drop()
 
     return script
 
