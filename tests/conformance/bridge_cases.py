@@ -10,6 +10,7 @@ import trio.testing
 
 from bridge.store import StoreError
 from smppcore import constants as c
+from smppcore.pdu import SubmitSM
 from smppcore.testbed.conformance.case import Case, Esme
 from smppcore.testbed.conformance.octets import Draft, data_sm, response, tlv
 from smppcore.testbed.conformance.smsc_tlvs import sar
@@ -184,6 +185,19 @@ async def inactive(ours: Ours) -> None:
         await trio.sleep(3.9)
         await wire.alive()
     await wire.request(c.UNBIND, patience=1.0)
+
+
+async def no_tlvs_to_v33(ours: Ours) -> None:
+    wire, bind = await ours.esme.opened()
+    await ours.esme.accept_bind(wire, bind, b"smsc\0")
+    wire.answering = False
+    await trio.testing.wait_all_tasks_blocked()
+    (link,) = ours.bridge.carrier._sessions
+    link.session.send([SubmitSM(destination_addr=b"1", tlvs=((0x1400, b"x"),))], trio.current_time())
+    link.wake()
+    frame = await wire.request(c.SUBMIT_SM)
+    await wire.reply(frame)
+    expect("the TLVs of the submit_sm", tuple(frame.pdu().tlvs), ())
 
 
 def kept_raw(body: bytes, outcome: str = "silent", **fields: int | bytes) -> Callable[[Ours], Awaitable[None]]:
@@ -372,6 +386,7 @@ CASES: tuple[Case[Ours], ...] = (
     Case(67, "sar_segment_seqnum above the total", "ignored: a text of its own", whole_at_once(b"", sar(1, 2, 3), 0)),
     Case(69, "receipted_message_id without NUL", "is the id", settles(b"\0", ids(b"id-1"))),
     Case(69, "receipted_message_id with padding", "is the id", settles(b"\0", ids(b"id-1\0  "))),
+    Case(70, "submit_sm to a v3.3 SMSC", "has no TLVs", no_tlvs_to_v33, setting="v3.3 assumed"),
     Case(
         72,
         "message that was refused with a body",
