@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
+import ssl
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 import trio.testing
+import trustme
 
 from smppcore import constants as c
+from smppcore.dial import DialConfig
 from smppcore.errors import BindRefused
 from smppcore.esme import EsmeConfig
 from smppcore.pdu import BindTransceiver, BindTransceiverResp, EnquireLink, EnquireLinkResp
+from smppcore.smsc import SmscConfig, SmscServer
 from smppcore.testbed.config import Receipts, SimulatorConfig
 from smppcore.testbed.faults import Error
 from smppcore.testbed.load.texts import Texts
@@ -21,7 +26,7 @@ from smppcore.testbed.probe import verdicts
 from smppcore.testbed.probe.bind import examine, forms
 from smppcore.testbed.probe.follow import follow
 from smppcore.testbed.simulator import Simulator
-from tests.links import Peer
+from tests.links import Peer, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,6 +140,7 @@ async def test_what_the_peer_asks_meanwhile_is_answered(autojump_clock: MockCloc
         await stream.send_all(bytes.fromhex("00000014 80000009 00000000 00000063 41424344"))
         await peer.send(EnquireLink(sequence_number=7), BindTransceiverResp(sequence_number=bind.sequence_number))
         assert (await peer.expect(EnquireLinkResp)).sequence_number == 7
+        await peer.expect(EnquireLink)
         await peer.close()
 
     found = await examined(serve)
@@ -252,3 +258,24 @@ async def test_a_lost_connection_while_waiting_is_a_step(autojump_clock: MockClo
     async with trio.open_nursery() as nursery:
         journey = await follow(ESME, "1", "2", Texts("x").body(0), 60.0, connect=connector(nursery, serve))
     assert (journey.outcome, journey.steps[-1].what) == ("no receipt", "closed")
+
+
+async def test_tls_shows_whose_certificate_it_is_and_until_when() -> None:
+    authority = trustme.CA()
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(theirs)
+    ours = ssl.create_default_context()
+    server = SmscServer(SmscConfig(tls=theirs), lambda bind, peer: c.ESME_ROK, Recorder())
+    config = replace(ESME, host="localhost", bind="receiver", dial=DialConfig(tls=ours))
+    async with trio.open_nursery() as nursery:
+        config = replace(config, port=await nursery.start(server.serve, "localhost", 0))
+        untrusted = await examine(config, time.time)
+        authority.configure_trust(ours)
+        found = await examine(config, time.time)
+        nursery.cancel_scope.cancel()
+    assert "TLS with localhost" in untrusted.problem
+    assert untrusted.bind_status is None
+    assert found.good, found
+    assert found.tls is not None
+    assert "trustme" in str(found.tls["issuer"])
+    assert words(found)["certificate"] == "good"
