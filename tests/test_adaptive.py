@@ -79,6 +79,17 @@ def test_a_limit_that_changes_is_found_again(kind: type[FixedWindows]) -> None:
     assert seen.goodput(100, 120) >= 0.9 * 200
 
 
+def test_a_rate_that_is_not_used_up_is_not_raised() -> None:
+    sender = Sender(AdaptiveRate(), offered=100.0)
+    sender.run(FixedWindows(50), 20)
+    sender.offered, sender._supply = 20.0, 0.0
+    sender.run(FixedWindows(50), 10)
+    found = sender.rate.rate
+    sender.run(Anything(), 60)
+    assert sender.rate.rate == found
+    assert 45 <= found <= 52
+
+
 def test_a_limit_that_is_gone_is_left_behind() -> None:
     sender = Sender(AdaptiveRate(), offered=300.0)
     sender.run(FixedWindows(100), 20)

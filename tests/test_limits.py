@@ -130,6 +130,8 @@ def test_what_waits_for_a_number_waits_for_the_link_too() -> None:
     assert send(it, message("2"), NOON)
     it.put_aside(message("1"), NOON)
     assert it.next_call() == NOON + 61
+    it.put_aside(message("7"), NOON + 1)
+    assert it.next_call() == NOON + 61
 
 
 # -- days
@@ -200,6 +202,7 @@ def test_quotas_go_on_with_what_the_store_has() -> None:
     assert not send(again, message("1", parts=2), NOON)
     assert send(again, message("1"), NOON)
     assert again.spent()[""] == (NOON - DAY / 2, 5, 0)
+    assert send(again, message("3"), NOON)
     again.recall(stored)
     assert again.spent() == stored["a"]
     again.recall({})
