@@ -8,6 +8,7 @@ Must not be here: what is counted (`mt_books`), configuration files.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from functools import partial
@@ -49,6 +50,7 @@ _SLOW_TICK_SECONDS = 0.02
 _ENQUIRE_SECONDS = 30.0
 _REBIND_SECONDS = 1.0
 _UNBIND_SECONDS = 2.0
+_STOP_SECONDS = 2.0
 _BINDS: dict[str, tuple[type[BindRequest], ...]] = {
     "transceiver": (BindTransceiver,),
     "transmitter": (BindTransmitter,),
@@ -75,7 +77,7 @@ class MtGenerator:
         """The sessions that are bound."""
         self._connect = connect or partial(connect_tcp, config=config.dial)
         self._addresses = Addresses()
-        self._stopped = False
+        self._stopped_at = math.inf
         self._closing = trio.Event()
         self._failures: list[SmppError] = []
         self._fixed: dict[tuple[int, int, int], bytes] = {}  # a submit_sm for esm_class, data_coding, sm_length
@@ -167,8 +169,10 @@ class MtGenerator:
     # -- the loads -----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Let the load that runs end now, with the figures so far."""
-        self._stopped = True
+        """Let the load that runs end with the figures so far, once what is un-answered had a moment to be answered."""
+        now = trio.current_time()
+        self._stopped_at = min(self._stopped_at, now)
+        self.books.pace.ends = min(self.books.pace.ends, now)
 
     async def run(self, load: MtLoad | None = None) -> MtReport:
         """Submit while `hold` runs, and return the figures; what is un-answered at the end is lost.
@@ -189,7 +193,10 @@ class MtGenerator:
             # Only an open loop needs us to the millisecond; a closed one is driven by the answers
             due, latest = books.pace.due_at(), now + _SLOW_TICK_SECONDS
             await trio.sleep_until(max(now + _TICK_SECONDS, min(due, latest)) if books.pace.open else latest)
-            end = "interrupted" if self._stopped else books.ended(trio.current_time())
+            now = trio.current_time()
+            end = books.ended(now)
+            if now >= self._stopped_at and (end or now >= self._stopped_at + _STOP_SECONDS):
+                end = "interrupted"
         for session in self.sessions:
             session.give_up()
         return books.finish(end, trio.current_time(), time.process_time() - cpu_before)
