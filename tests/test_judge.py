@@ -144,6 +144,18 @@ def test_a_bind_that_cannot_be_read_is_a_malformed_field() -> None:
     assert set(case.found()) == {"malformed_field", "bind_refused"}
 
 
+def test_a_second_bind_may_come_before_the_first_has_its_answer() -> None:
+    first, second = BindTransceiver(b"esme", b"secret"), BindTransceiver(b"esme", b"secret")
+    case = Case().says(first, second).hears(response_to(second, c.ESME_RALYBND), response_to(first)).says(submit())
+    assert case.found() == {"second_bind": 1}
+
+
+def test_a_bind_may_be_tried_again_on_the_same_connection() -> None:
+    case = Case().asks(BindTransceiver(b"esme", b"wrong"), status=c.ESME_RINVPASWD).bound().asks(submit())
+    assert case.found() == {"bind_refused": 1}
+    assert case.judge.verdicts["esme"].connections == 1
+
+
 def test_who_never_binds_is_known_by_the_address() -> None:
     case = Case().waits(6.0)
     case.witness.closed(case.now)

@@ -18,16 +18,21 @@ from rich.console import Console
 from bridge.cli import CliProblem, main, scenario
 from bridge.cli import sim as command
 from bridge.cli.scenario import Scenario
+from smppcore import constants as c
 from smppcore.events import SessionConfig
 from smppcore.link import Link
-from smppcore.pdu import BindTransceiver, DeliverSM, SubmitSM
+from smppcore.pdu import BindTransceiver, DeliverSM, SubmitSM, encode
 from smppcore.session import Role, Session
 from smppcore.testbed.config import Account, Conversation, Script, ScriptedText, SimulatorConfig, Traffic
+from smppcore.testbed.delays import Uniform
+from smppcore.testbed.faults import Cut, Error, Lose, ReceiptFirst, RefuseBind, Throttle
 from smppcore.testbed.simulator import Simulator
 from tests.esme import Esme
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
+
+    from smppcore.testbed.tally import Report
 
 HELLO = Path(__file__).parent.parent / "conf" / "sim" / "hello.toml"
 
@@ -144,7 +149,82 @@ def test_a_run_ends_with_a_report() -> None:
     assert "texts     0 sent" in result.stdout
     result = CliRunner().invoke(main, ["sim", "--port", "0", "--seconds", "10ms", "--json", "--seed", "1"])
     assert json.loads(result.stdout)["mo_unique"] == 0
+    assert json.loads(result.stdout)["esmes"] == []
     assert result.stderr.startswith("SMSC on 127.0.0.1:")
+
+
+def test_seconds_need_no_unit() -> None:
+    result = CliRunner().invoke(main, ["sim", "--port", "0", "--seconds", "0.01"])
+    assert result.exit_code == 0
+    assert result.stdout.endswith("No ESME has bound.\n")
+
+
+def simulated(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[SimulatorConfig, Script]:
+    """What a command line makes of itself: the simulator's configuration and what is played."""
+    seen: list[tuple[SimulatorConfig, Script]] = []
+
+    def run(_function: object, simulator: Simulator, _host: str, _port: int, script: Script, *_rest: object) -> Report:
+        seen.append((simulator.config, script))
+        return simulator.tally.report(0.0, [])
+
+    monkeypatch.setattr(trio, "run", run)
+    result = CliRunner().invoke(main, ["sim", *arguments])
+    assert result.exit_code == 0, result.output
+    [only] = seen
+    return only
+
+
+def test_options_are_added_to_the_scenario_and_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(
+        tmp_path,
+        """
+[smsc]
+message_id = "hex"
+response = "1s"
+[receipts]
+outcomes = { expired = 1 }
+dialect = "short"
+[[fault]]
+kind = "lose"
+[[text]]
+subscriber = "1"
+text = "x"
+""",
+    )
+    config, script = simulated(monkeypatch, str(path))
+    assert (config.message_id, config.response, config.receipts.dialect) == ("hex", 1.0, ("short",))
+    assert config.accounts == (Account("esme", "secret"),)
+    texts = write(tmp_path, "1s 255 60606 HELP\n", "s.txt")
+    arguments = (
+        f"{path} --script {texts} --system-id a --password b --message-id uuid --message-id-width 5 --delay 2s "
+        "--receipts delivered --receipt-delay 3s --receipt-spread 1s --receipt-form tlvs --receipt-id hex "
+        "--receipt-first --throttle-every 3 --throttle-rate 9 --error-every 4 --error-status ESME_RSUBMITFAIL "
+        "--drop-after 5s --drop-after-submits 6 --drop-mode fin --down-for 7s --bind-status 0x0d --rate 5 --count 2"
+    )
+    config, script = simulated(monkeypatch, *arguments.split())
+    assert config.accounts == (Account("a", "b"),)
+    assert (config.message_id, config.message_id_width, config.response) == ("uuid", 5, 2.0)
+    assert (config.receipts.outcomes, config.receipts.delay) == ({"delivered": 1.0}, Uniform(3.0, 4.0))
+    assert config.receipts.dialect == ("options",)
+    assert (config.dialects[-1].text, config.dialects[-1].tlvs, config.dialects[-1].id) == ("", True, "hex")
+    assert config.faults == (
+        Lose(),
+        RefuseBind(status=0x0D),
+        Throttle(every=3),
+        Throttle(above=9.0),
+        Error(every=4, status=c.ESME_RSUBMITFAIL),
+        ReceiptFirst(),
+        Cut(at=5.0, again=5.0, mode="fin", down_for=7.0),
+        Cut(every=6, mode="fin", down_for=7.0),
+    )
+    assert [text.text for text in script.texts] == ["x", "HELP"]
+    assert script.traffic == (Traffic(5.0, 2),)
+
+
+def test_a_receipt_s_delay_may_be_said_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, _ = simulated(monkeypatch, "--receipt-delay", "3s", "--receipt-form", "text")
+    assert config.receipts.delay == 3.0
+    assert (bool(config.dialects[0].text), config.dialects[0].tlvs) == (True, False)
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------
@@ -194,3 +274,34 @@ async def test_scripts_and_traffic_are_played_to_whoever_binds(terminal: bool, a
     assert (report.figures.mo_acked, report.figures.replies) == (6, 5)
     assert esme.closed == "unbound by the peer"
     assert ("6 texts, 6 acknowledged" in screen.getvalue()) == terminal
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+async def test_findings_are_shown_as_they_come_and_at_the_end(
+    terminal: bool, autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator = Simulator(SimulatorConfig(), random.Random(1))
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=200, highlight=False)
+
+    async def misbehave() -> None:
+        ours, theirs = trio.testing.memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(simulator.serve_stream, theirs, "10.0.0.1:5000")
+            await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=1)))
+            await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=2)))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(misbehave)
+        report = await command._run(simulator, "127.0.0.1", 0, Script(), random.Random(1), 3.0, console)
+        nursery.cancel_scope.cancel()
+    line = "esme: error second_bind × 1: sent a bind where there was one already (before the first was answered)"
+    assert line in screen.getvalue()
+    assert (screen.getvalue().count("second_bind") == 1) is not terminal
+    command._print(report)
+    words = capsys.readouterr().out.split()
+    assert {"second_bind", "unbind_unanswered", "§4.1"} <= set(words)
+    assert [one["finding"] for one in report.to_dict()["esmes"][0]["findings"]] == [  # type: ignore[index]
+        "second_bind",
+        "unbind_unanswered",
+    ]

@@ -37,7 +37,7 @@ RULES: Final = {
         Rule("bind_refused", "note", "§4.1", "sent a bind that was refused"),
         Rule("rebind_storm", "error", "§7.2", "came again too soon after refusals or lost sessions, again and again"),
         Rule("request_before_bind", "error", "§2.3", "sent a request before it was bound"),
-        Rule("second_bind", "error", "§4.1", "sent a bind in a session that was bound already"),
+        Rule("second_bind", "error", "§4.1", "sent a bind where there was one already"),
         Rule("operation_not_allowed", "error", "§2.3", "sent a request that its kind of bind does not allow"),
         Rule("request_after_unbind", "error", "§4.2", "sent a request after its unbind"),
         Rule("unbind_unanswered", "warning", "§4.2.2", "did not answer unbind"),

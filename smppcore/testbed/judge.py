@@ -216,6 +216,7 @@ class Witness:
         self._started = now
         self._verdict: Verdict | None = None  # once there was a bind
         self._state = SessionState.OPEN
+        self._binding: int | None = None  # sequence_number of a bind that was not answered yet
         self._version = judge.session.interface_version
         self._partial = b""
         self._open: dict[int, tuple[int, bytes]] = {}  # what the ESME asked: number → command_id, octets
@@ -271,8 +272,12 @@ class Witness:
         elif sequence <= self._last_sequence != _MAX_SEQUENCE:
             self._note("sequence_not_ascending", f"{sequence} after {self._last_sequence}", now)
         self._last_sequence = sequence
-        if command_id in BIND_STATES:
-            self._receive_bind(pdu, now)
+        if command_id in BIND_STATES and self._state not in BOUND:
+            if self._binding is None:
+                self._binding = sequence
+                self._receive_bind(pdu, now)
+            else:
+                self._note("second_bind", "before the first was answered", now)
         senders = OPERATIONS.get(command_id)
         if senders is None:
             self._note("unknown_command", f"0x{command_id:08X}", now)
@@ -411,7 +416,8 @@ class Witness:
                 verdict.throttled += 1
                 verdict.throttled_in_second += 1
                 return
-        elif asked_id in BIND_STATES and self._state in (SessionState.OPEN, SessionState.OUTBOUND):
+        elif sequence == self._binding:
+            self._binding = None
             self._send_bind_resp(asked_id, command_id, status, now)
         if status:
             self._blame(pdu, now)
