@@ -27,10 +27,11 @@ from smppcore.pdu import (
     response_to,
 )
 from smppcore.testbed.findings import ORDER, RULES
-from smppcore.testbed.judge import Judge, Limits
+from smppcore.testbed.judge import Judge
+from smppcore.testbed.verdicts import Limits
 
 if TYPE_CHECKING:
-    from smppcore.testbed.judge import Found
+    from smppcore.testbed.verdicts import Found
 
 NO_LIMITS = Limits()
 SESSION = SessionConfig(response_timeout=10.0, session_init_timeout=5.0, interface_version=c.VERSION_50)

@@ -288,8 +288,8 @@ async def test_findings_are_shown_as_they_come_and_at_the_end(
         ours, theirs = trio.testing.memory_stream_pair()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(simulator.serve_stream, theirs, "10.0.0.1:5000")
-            await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=1)))
-            await ours.send_all(encode(BindTransceiver(b"esme", b"secret", sequence_number=2)))
+            binds = [BindTransceiver(b"esme", b"secret", sequence_number=number) for number in (1, 2)]
+            await ours.send_all(b"".join(map(encode, binds)))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(misbehave)

@@ -52,6 +52,12 @@ def test_a_rate_lets_a_burst_through_and_then_so_many_a_second() -> None:
     assert struck(Throttle(above=5.0, burst=1.0), 5, step=0.1) == [2, 4]
 
 
+def test_a_rate_may_be_counted_by_the_clock_or_in_any_second() -> None:
+    # At 100.25, 100.5 … 101.75: a second of the clock begins anew at 101, any second never does
+    assert struck(Throttle(above=2.0, counting="clock"), 7, step=0.25) == [3, 6, 7]
+    assert struck(Throttle(above=2.0, counting="sliding"), 7, step=0.25) == [3, 4, 7]
+
+
 @pytest.mark.parametrize(
     ("fault", "remaining"),
     [

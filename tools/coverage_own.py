@@ -28,6 +28,7 @@ SANS_IO = (
     "smppcore/testbed/judge.py",
     "smppcore/testbed/outgoing.py",
     "smppcore/testbed/triggers.py",
+    "smppcore/testbed/verdicts.py",
     "bridge/records.py",
     "bridge/store/recent.py",
     "bridge/tokens.py",
@@ -52,6 +53,7 @@ PART_OF = {
     "events": "session",
     "binding": "session",
     "findings": "judge",
+    "verdicts": "judge",
 }
 
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
 
-    from smppcore.testbed.judge import Found, Verdict
     from smppcore.testbed.simulator import Happening
     from smppcore.testbed.tally import Report
+    from smppcore.testbed.verdicts import Found, Verdict
 
 _REFRESH_SECONDS = 0.2
 _NOWHERE = At("", Path(), {}, [])

@@ -52,12 +52,13 @@ from smppcore.testbed.faults import (
     RefuseBind,
     Unbinding,
 )
-from smppcore.testbed.judge import Judge, Limits
+from smppcore.testbed.judge import Judge
 from smppcore.testbed.mailbox import Delivery, Mailbox
 from smppcore.testbed.outgoing import struck
 from smppcore.testbed.subscriber import Subscriber
 from smppcore.testbed.tally import MoRecord, ReceiptDone, Reply, Report, Tally
 from smppcore.testbed.triggers import Plan, matches
+from smppcore.testbed.verdicts import Limits
 from smppcore.testbed.wire import Wire, WireFaults
 
 if TYPE_CHECKING:

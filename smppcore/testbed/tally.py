@@ -21,7 +21,7 @@ from smppcore.text import UserData, read_message
 if TYPE_CHECKING:
     from smppcore.pdu import DataSM, SubmitSM
     from smppcore.testbed.config import Mo
-    from smppcore.testbed.judge import Verdict
+    from smppcore.testbed.verdicts import Verdict
 
 _MOST_OPEN = 100
 _MOST_UNJOINED = 10_000
