@@ -123,12 +123,17 @@ async def _race(
             else:
                 await trio.aclose_forcefully(stream)
 
-    async with trio.open_nursery() as nursery:
-        for address in candidates:
-            failed = trio.Event()
-            nursery.start_soon(attempt, address, failed, nursery.cancel_scope)
-            with trio.move_on_after(STAGGER_SECONDS):
-                await failed.wait()
+    try:
+        async with trio.open_nursery() as nursery:
+            for address in candidates:
+                failed = trio.Event()
+                nursery.start_soon(attempt, address, failed, nursery.cancel_scope)
+                with trio.move_on_after(STAGGER_SECONDS):
+                    await failed.wait()
+    except BaseException:
+        if winner is not None:  # and the caller was cancelled in that moment
+            await trio.aclose_forcefully(winner)
+        raise
     if winner is not None:
         return winner
     causes = {_cause(exc) for exc in failures.values()}
