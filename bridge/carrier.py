@@ -12,8 +12,10 @@ from bridge.events import CapacityChanged, LinkChanged, SessionBound, SessionLos
 from bridge.inbound import sort_events
 from bridge.outbound import Outbound
 from bridge.store import LinkRow, SessionRow
+from bridge.wireform import Rewriter
 from smppcore.errors import BindRefused
 from smppcore.failover import reason_of
+from smppcore.pdu import DataSM, DeliverSM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +44,7 @@ class Carrier:
     def __init__(self, config: LinkConfig, put: Callable[[Event], None], clock: Callable[[], float]) -> None:
         self.config = config
         self.outbound = Outbound(config)
+        self._rewriter = Rewriter(config.rewrite_in) if config.rewrite_in else None
         self._put = put
         self._clock = clock
         self._sessions: list[Link] = []
@@ -86,8 +89,12 @@ class Carrier:
 
     def on_events(self, link: Link, events: list[SessionEvent]) -> None:
         """One read's worth of requests and outcomes."""
-        for event in sort_events(self.config.name, link, events, self._clock()):
-            self._put(event)
+        if self._rewriter is not None:
+            for event in events:
+                if isinstance(event, DeliverSM | DataSM):
+                    self._rewriter.delivered(event)
+        for put in sort_events(self.config.name, link, events, self._clock()):
+            self._put(put)
         if not link.session.bound:
             self._choose_senders()  # what it would have sent need not wait until it is closed
 

@@ -33,6 +33,7 @@ from bridge.options import (
     whole,
 )
 from bridge.tokens import parse_tokens
+from bridge.wireform import KeptTlv, NumberRule, SentTlv, TonNpi, tlv_octets
 from smppcore.constants import VERSION_34, status_number
 from smppcore.failover import Endpoint, HostsMode
 from smppcore.text import Alphabet, TextProfile
@@ -123,7 +124,6 @@ def _interface_version(value: object, at: At) -> int:
     return _INTERFACE_VERSIONS[given]
 
 
-TonNpi = Annotated[int, whole(-1, 255)]
 Language = Literal[
     "turkish", "spanish", "portuguese", "bengali", "gujarati", "hindi", "kannada", "malayalam", "oriya", "punjabi",
     "tamil", "telugu", "urdu",
@@ -445,6 +445,14 @@ class LinkConfig:
     message_payload."""
     service_type: Annotated[str, octets(5)] = ""
     """Of each submit_sm (§5.2.11)."""
+    rewrite_in: tuple[NumberRule, ...] = ()
+    """How the carrier's numbers become those that rules, conversations and exports know."""
+    rewrite_out: tuple[NumberRule, ...] = ()
+    """How those become what the carrier wants."""
+    send_tlvs: tuple[SentTlv, ...] = ()
+    """On each submit_sm, to carriers that speak 3.4 or later."""
+    keep_tlvs: tuple[KeptTlv, ...] = ()
+    """Of deliver_sm, with the message."""
     source_ton: TonNpi = -1
     """Type of number of the sender of a reply; -1 = as the message that it answers had it."""
     source_npi: TonNpi = -1
@@ -555,6 +563,18 @@ def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
         at.child("long_messages").problem(
             f'"{link.long_messages}" needs TLVs, which begin with interface_version "3.4"'
         )
+    for name in ("rewrite_in", "rewrite_out"):
+        rules: tuple[NumberRule, ...] = getattr(link, name)
+        for number, rule in enumerate(rules):
+            if rule.match and (rule.strip or rule.add):
+                at.child(name).child(number).problem("has `match`, so `strip` and `add` are of no use: give `to`")
+            elif rule.to and not rule.match:
+                at.child(name).child(number).problem("`to` is of no use without `match`")
+    for number, tlv in enumerate(link.send_tlvs):
+        try:
+            tlv_octets(tlv)
+        except ValueError as exc:
+            at.child("send_tlvs").child(number).child("value").problem(str(exc))
     if link.hosts:
         if "host" in given:
             at.child("host").problem("give `host` or `hosts`, not both")

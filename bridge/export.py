@@ -40,6 +40,7 @@ COLUMNS = (
     "data_coding",
     "flags",
     "ports",
+    "tlvs",
     "octets",
     "message_ids",
     "receipts",
@@ -86,6 +87,7 @@ def mo_row(mo: Mo) -> Row:
         "data_coding": mo.data_coding,
         "flags": list(mo.flags),
         "ports": list(mo.ports) or None,
+        "tlvs": dict(mo.tlvs) or None,
         "octets": [body.hex() for body in mo.bodies] if mo.flags else None,
         "rules_version": mo.rules_version,
     }

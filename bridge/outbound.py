@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from bridge.delivery import message_reference
+from bridge.wireform import Rewriter, tlv_octets
 from smppcore.constants import TAG_USER_MESSAGE_REFERENCE
 from smppcore.pdu import SubmitSM
 from smppcore.text import user_data
@@ -52,6 +53,8 @@ class Outbound:
         self._begun: dict[Link, Flight] = {}
         self._service_type = config.service_type.encode()
         self._registered_delivery = int(config.registered_delivery)
+        self._rewriter = Rewriter(config.rewrite_out) if config.rewrite_out else None
+        self._tlvs = tuple((tlv.tag, tlv_octets(tlv)) for tlv in config.send_tlvs)
         self._validity = relative_validity(config.validity)
         self._reference = config.user_message_reference
 
@@ -79,16 +82,20 @@ class Outbound:
             pdus += [self._submit(flight, part) for part in todo[:room]]
             flight.todo = todo[room:]
             room -= len(todo)
+        if self._rewriter is not None:
+            for pdu in pdus:
+                self._rewriter.submitted(pdu)
         return pdus
 
     def _submit(self, flight: Flight, part: int) -> SubmitSM:
         mt, encoded = flight.mt, flight.encoded
         source_ton, source_npi, dest_ton, dest_npi = mt.addressing
         esm_class, body = 0, encoded.parts[part]
-        tlvs: tuple[tuple[int, bytes], ...] = ()
+        tlvs = self._tlvs
         if encoded.framing is not None:
             # The reference follows from the id, so a part that is sent again still joins with the others.
-            esm_class, body, tlvs = user_data(encoded, part, mt.id)
+            esm_class, body, framing = user_data(encoded, part, mt.id)
+            tlvs = (*framing, *tlvs)
         if self._reference:
             tlvs = (*tlvs, (TAG_USER_MESSAGE_REFERENCE, message_reference(mt.id, part).to_bytes(2)))
         return SubmitSM(

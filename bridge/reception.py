@@ -12,6 +12,7 @@ from bridge.desk import Stage
 from bridge.joining import Joining
 from bridge.records import Mo
 from bridge.redelivery import MoKey, keys_of
+from bridge.wireform import kept_tlvs
 from smppcore import constants
 from smppcore.pdu import DeliverSM, DeliverSMResp, response_to
 from smppcore.receipt import looks_like_receipt, parse_receipt
@@ -125,6 +126,7 @@ class Reception(Stage):
         place = header.concatenation() if header is not None else None
         ports = header.ports() if header is not None else None
         if pdu.tlvs:
+            mo.tlvs = kept_tlvs(queue.config.keep_tlvs, pdu.tlvs)
             place = place or concatenation_from_sar(pdu.tlvs)
             ports = ports or _ports(pdu)
             if pdu.tlv(constants.TAG_DEST_ADDR_SUBUNIT) == _DISPLAY:

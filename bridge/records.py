@@ -103,6 +103,8 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     """Of FLAGS, what is out of the ordinary."""
     ports: tuple[int, ...] = ()
     """The application ports that it is for and from; empty if it has none."""
+    tlvs: dict[str, str | int] = {}
+    """Values of TLVs that the link keeps, by name."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):

@@ -12,6 +12,7 @@ import pytest
 
 from bridge import config as configuration
 from bridge.config import Address, Backoff, Config, ConfigError, LinkConfig, TlsConfig, load
+from bridge.wireform import KeptTlv, NumberRule, SentTlv
 from smppcore.failover import Endpoint
 from smppcore.text import LANGUAGES
 from tests.certificates import Authority
@@ -475,3 +476,40 @@ def test_every_option_has_a_line_of_meaning_and_stands_in_the_shipped_file() -> 
     every = set().union(*(options(table) for table in tables if isinstance(table, type) and "Config" in table.__name__))
     assert every - meant == set()
     assert every - set(re.findall(r"\w+", CONF.read_text(encoding="utf-8"))) == set()
+
+
+# ---------------------------------------------------------------- numbers and TLVs
+
+
+def test_numbers_are_rewritten_and_tlvs_sent_as_configured(write: Writer) -> None:
+    link = write.link(
+        'rewrite_in = [{ ton = 2, strip = "0", add = "49", set_ton = 1 }]\n'
+        "rewrite_out = [{ of = \"both\", match = '(\\d+)', to = '+\\1' }]\n"
+        'send_tlvs = [{ tag = 0x1403, type = "int8", value = 7 }]\n'
+        'keep_tlvs = [{ tag = 0x1401, name = "mcc_mnc", type = "string" }]'
+    )
+    assert link.rewrite_in == (NumberRule(ton=2, strip="0", add="49", set_ton=1),)
+    assert link.rewrite_out == (NumberRule(of="both", match=r"(\d+)", to=r"+\1"),)
+    assert link.send_tlvs == (SentTlv(0x1403, "int8", 7),)
+    assert link.keep_tlvs == (KeptTlv(0x1401, "mcc_mnc", "string"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('rewrite_in = [{ match = "(" }]', "rewrite_in[1].match: must be a regular expression as RE2 has them"),
+        (
+            'rewrite_in = [{ match = "1", add = "2" }]',
+            "rewrite_in[1]: has `match`, so `strip` and `add` are of no use: give `to`",
+        ),
+        ('rewrite_out = [{ to = "2" }]', "rewrite_out[1]: `to` is of no use without `match`"),
+        (
+            'send_tlvs = [{ tag = 0x1403, type = "int8", value = 300 }]',
+            "send_tlvs[1].value: must be a number from 0 to 255 for int8",
+        ),
+        ("send_tlvs = [{ tag = 0x1403, value = 1.5 }]", "send_tlvs[1].value: must be a text or a whole number"),
+        ("keep_tlvs = [{ tag = 0 }]", "keep_tlvs[1].tag: must be from 1 to 65535, not 0"),
+    ],
+)
+def test_wrong_rules_for_numbers_and_tlvs_are_named(write: Writer, text: str, problem: str) -> None:
+    assert write.link_problems(text) == [f"4: link[1].{problem}"]
