@@ -33,7 +33,7 @@ from bridge.options import (
     whole,
 )
 from bridge.tokens import parse_tokens
-from bridge.wireform import KeptTlv, NumberRule, SentTlv, TonNpi, tlv_octets
+from bridge.wireform import KeptTlv, NumberRule, SentTlv, TonNpi, problem_of, tlv_octets
 from smppcore.constants import VERSION_34, status_number
 from smppcore.failover import Endpoint, HostsMode
 from smppcore.text import Alphabet, TextProfile
@@ -566,10 +566,8 @@ def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
     for name in ("rewrite_in", "rewrite_out"):
         rules: tuple[NumberRule, ...] = getattr(link, name)
         for number, rule in enumerate(rules):
-            if rule.match and (rule.strip or rule.add):
-                at.child(name).child(number).problem("has `match`, so `strip` and `add` are of no use: give `to`")
-            elif rule.to and not rule.match:
-                at.child(name).child(number).problem("`to` is of no use without `match`")
+            if problem := problem_of(rule):
+                at.child(name).child(number).problem(problem)
     for number, tlv in enumerate(link.send_tlvs):
         try:
             tlv_octets(tlv)

@@ -9,12 +9,13 @@ No I/O and no clock here. A number that a rule makes too long is refused by the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import re2
 
-from bridge.options import At, BadValue, text, whole
+from bridge.options import At, BadValue, octets, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +53,11 @@ class NumberRule:
     """Only numbers of this type (§5.2.5); -1 = of any."""
     strip: str = ""
     """Only numbers that begin so; it is taken away."""
-    add: str = ""
+    add: Annotated[str, octets(20)] = ""
     """This is put in front."""
     match: Annotated[str, _regex] = ""
     """In place of strip and add: only numbers that this regular expression matches as a whole …"""
-    to: str = ""
+    to: Annotated[str, octets(40)] = ""
     """… and this is what they become; \\1 stands for the first group."""
     set_ton: TonNpi = -1
     """The type of the number afterwards; -1 = as it was."""
@@ -89,6 +90,17 @@ class KeptTlv:
     """What exports call it; "" = the tag."""
     type: TlvType = "hex"
     """How its octets are read; what does not fit is shown in hex."""
+
+
+def problem_of(rule: NumberRule) -> str:
+    """Return what is wrong between the parts of a rule, "" if nothing is."""
+    if rule.match and (rule.strip or rule.add):
+        return "has `match`, so `strip` and `add` are of no use: give `to`"
+    if rule.to and not rule.match:
+        return "`to` is of no use without `match`"
+    if rule.match and any(int(group) > re2.compile(rule.match).groups for group in re.findall(r"\\(\d+)", rule.to)):
+        return "`to` names a group that `match` does not have"
+    return ""
 
 
 class Rewriter:
@@ -169,29 +181,29 @@ def tlv_octets(sent: SentTlv) -> bytes:
         except ValueError as exc:
             raise ValueError("must be hexadecimal octets, as 0a1b") from exc
     try:
-        octets = value.encode("latin-1")
+        value_octets = value.encode("latin-1")
     except UnicodeEncodeError as exc:
         raise ValueError("must be Latin-1 text") from exc
-    return octets + b"\0" if sent.type == "cstring" else octets
+    return value_octets + b"\0" if sent.type == "cstring" else value_octets
 
 
 def kept_tlvs(wanted: Sequence[KeptTlv], tlvs: Sequence[tuple[int, bytes]]) -> TlvValues:
     """Return the values that are to be kept, by name: of each tag the first, in hex if it does not fit its type."""
     found: TlvValues = {}
     for kept in wanted:
-        octets = next((value for tag, value in tlvs if tag == kept.tag), None)
-        if octets is not None:
-            found[kept.name or f"0x{kept.tag:04x}"] = _read(kept.type, octets)
+        value_octets = next((value for tag, value in tlvs if tag == kept.tag), None)
+        if value_octets is not None:
+            found[kept.name or f"0x{kept.tag:04x}"] = _read(kept.type, value_octets)
     return found
 
 
-def _read(kind: str, octets: bytes) -> str | int:
-    if kind in _WIDTHS and len(octets) == _WIDTHS[kind]:
-        return int.from_bytes(octets)
+def _read(kind: str, value: bytes) -> str | int:
+    if kind in _WIDTHS and len(value) == _WIDTHS[kind]:
+        return int.from_bytes(value)
     if kind in ("string", "cstring"):
-        text = octets.removesuffix(b"\0") if kind == "cstring" else octets
-        return text.decode("latin-1")
-    return octets.hex()
+        plain = value.removesuffix(b"\0") if kind == "cstring" else value
+        return plain.decode("latin-1")
+    return value.hex()
 
 
 _WIDTHS = {"int8": 1, "int16": 2, "int32": 4}

@@ -502,6 +502,11 @@ def test_numbers_are_rewritten_and_tlvs_sent_as_configured(write: Writer) -> Non
             'rewrite_in = [{ match = "1", add = "2" }]',
             "rewrite_in[1]: has `match`, so `strip` and `add` are of no use: give `to`",
         ),
+        (
+            "rewrite_in = [{ match = '(1)', to = '\\2' }]",
+            "rewrite_in[1]: `to` names a group that `match` does not have",
+        ),
+        ('rewrite_in = [{ add = "\u20ac" }]', "rewrite_in[1].add: must be printable ASCII"),
         ('rewrite_out = [{ to = "2" }]', "rewrite_out[1]: `to` is of no use without `match`"),
         (
             'send_tlvs = [{ tag = 0x1403, type = "int8", value = 300 }]',
