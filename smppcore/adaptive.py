@@ -278,9 +278,9 @@ class AdaptiveRate:
         self._count_anew(now)
 
     def _set(self, rate: float, now: float) -> None:
-        # A burst makes up for a turn that comes late; a large one would be too much for a carrier that counts by the
-        # second.
-        burst = 1.0 + rate / 40
+        # A burst makes up for a turn that comes late, by some 50 ms; a larger one would be too much for a carrier that
+        # counts by the second, and at a few per second so much already is.
+        burst = 1.0 + max(rate / 40, rate / 20 - 0.25)
         if self.bucket is None:
             self.bucket = TokenBucket(rate, burst, now)
             self.bucket.spend(self.bucket.available(now), now)
