@@ -355,9 +355,9 @@ class _Keeper:
         held.lasted = True
         self._route.lasted(held.rank)
         self._esme.addresses[self._hosts[held.rank]].worked(tcp_address(held.link.peer))
-        others = [other for other in self._held if other is not held]
-        self._held = [held]
-        for other in others:
+        worse = [other for other in self._held if other.rank > held.rank]
+        self._held = [other for other in self._held if other not in worse]
+        for other in worse:
             nursery.start_soon(self._let_go, other)
 
     async def _let_go(self, held: _Held) -> None:

@@ -368,3 +368,42 @@ async def test_stopping_waits_only_so_long(autojump_clock: MockClock) -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert "secret" not in repr(configured())
+
+
+async def test_stopping_does_not_wait_for_a_peer_that_keeps_sending(autojump_clock: MockClock) -> None:
+    async def talking(peer: Peer) -> None:
+        await peer.answer(BindTransceiver)
+        number = 0
+        while True:
+            number += 1
+            try:
+                await peer.send(deliver(number))
+            except trio.BrokenResourceError:
+                return
+            await trio.sleep(0.1)
+
+    handler = Recorder()
+    smsc = Smsc(talking)
+    async with trio.open_nursery() as nursery:
+        smsc.nursery = nursery
+        client = Esme(configured(unbind_timeout=3.0), handler, Highest(), smsc.connect)
+        nursery.start_soon(client.run)
+        await trio.sleep(1.0)
+        await client.stop()
+        assert trio.current_time() == 4.0
+    assert len(handler.requests) >= 30, "what comes meanwhile is taken"
+
+
+async def test_a_bind_goes_back_to_the_host_that_it_prefers_and_lets_the_other_go(autojump_clock: MockClock) -> None:
+    handler = Recorder()
+    smsc = Smsc(nowhere, accepting)
+    config = configured(hosts=(Endpoint("a"), Endpoint("b")), stable_after=2.0)
+    async with esme(smsc, handler, config) as client:
+        await trio.sleep(1.0)
+        assert [link.host for link in client.links] == ["b:2775"]
+        await trio.sleep(1.0)
+        assert [link.host for link in client.links] == ["b:2775", "a:2775"], "the other stays until this one has lasted"
+        await trio.sleep(3.0)
+        assert [link.host for link in client.links] == ["a:2775"]
+        assert [reason for _, reason in handler.closed] == ["unbound"]
+        assert [(hop.host, hop.next_host) for hop in handler.hops] == [("a:2775", "b:2775")]
