@@ -13,8 +13,6 @@ from bridge.desk import Stage
 from smppcore.text import read_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge.assembly import AssemblyKey
     from bridge.desk import Desk
     from bridge.outbox import LinkQueue
@@ -28,12 +26,12 @@ class Joining(Stage):
 
     Args:
         desk: Of this turn.
-        read: Reads a message with all the parts there are, in their order.
     """
 
-    def __init__(self, desk: Desk, read: Callable[[Mo, LinkQueue, list[UserData]], None]) -> None:
+    def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self._read = read
+        self.joined: list[tuple[Mo, LinkQueue, list[UserData]]] = []
+        """To be read, each with all the parts there are, in their order."""
         self.pending: dict[int, Mo] = {}
         """Rows that were pending before this turn, or are after it."""
         self._loaded: dict[int, Mo] = {}
@@ -119,7 +117,7 @@ class Joining(Stage):
         self.state.assemblies.put(name, assembly)
         self.changes.assemblies[pack_key(name)] = assembly.pack()
         mo.outcome = ""
-        self._read(mo, queue, parts)
+        self.joined.append((mo, queue, parts))
 
     def _late(self, name: AssemblyKey, assembly: Assembly, queue: LinkQueue, mo: Mo) -> None:
         """Keep a part of a message that has been read without it: the row is made whole, the decision stands."""

@@ -41,7 +41,7 @@ class Reception(Stage):
         self.texts: list[tuple[Mo, str, LinkQueue]] = []
         """To be decided, in order."""
         self.receipts: list[tuple[LinkQueue, Receipt, Pdu]] = []
-        self.joining = Joining(desk, self._read_parts)
+        self.joining = Joining(desk)
         self.absorbed: list[tuple[str, MoKey, Mo]] = []
         """What came again, by group."""
         self._unanswered: dict[str, dict[MoKey, Mo]] = {}
@@ -137,11 +137,25 @@ class Reception(Stage):
             mo.ports = ports
             mo.flags = (*mo.flags, "ports")
         if place is not None and place.total > 1:
-            return self.joining.part(queue, place, part, mo)
+            row = self.joining.part(queue, place, part, mo)
+            self._read_joined()
+            return row
         self.desk.next_id += 1
         self.changes.new_mos.append(mo)
         self._read_parts(mo, queue, [part])
         return mo
+
+    def overdue(self) -> None:
+        """Read what there is of long messages whose missing parts did not come in time."""
+        self.joining.overdue()
+        self._read_joined()
+
+    def _read_joined(self) -> None:
+        # Handed over in a list, not by a callback: that would tie the turn's objects into a cycle, and only the garbage
+        # collector would free what each turn held (at full speed it stopped everything for 60 ms).
+        for mo, queue, parts in self.joining.joined:
+            self._read_parts(mo, queue, parts)
+        self.joining.joined.clear()
 
     def _read_parts(self, mo: Mo, queue: LinkQueue, parts: list[UserData]) -> None:
         text = read_message(parts, queue.texts.default_alphabet)

@@ -89,7 +89,7 @@ class TurnWork(Stage):
                 self._other(event)
         for arrival in arrivals:
             self.reception.arrived(arrival)
-        self.reception.joining.overdue()
+        self.reception.overdue()
         for loss in self._lost:
             self.reception.expect_again(loss)
         if self.settlement.opted_out:

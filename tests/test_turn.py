@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -328,3 +329,15 @@ def test_a_queue_is_loaded_from_the_store_at_the_start() -> None:
     assert sent[1:] == [b"1", b"2"]
     assert sent[0].startswith(b"Acme. Help:")
     check(bridge)
+
+
+def test_a_turn_leaves_nothing_for_the_garbage_collector() -> None:
+    bridge = Bridge()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            bridge.deliver(text("Hours"))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
