@@ -123,8 +123,8 @@ class LinkClosed(SmppError):
     Args:
         reason: Why, in one line.
         cause: The same in a word: "peer_closed", "unbound" (by the peer), "lost" (an error of the stream), "tls",
-            "enquire_link" (not answered), "write_timeout", "protocol" (broken framing), "unresponsive" (requests
-            are not answered), "closed" for anything else.
+            "enquire_link" (not answered), "write_timeout", "protocol" (broken framing), "closed" for
+            anything else.
     """
 
     def __init__(self, reason: str, cause: str = "closed") -> None:

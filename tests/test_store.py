@@ -7,11 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 import lmdb
+import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.records import Conversation, Mo, Mt, RecordVersionError
+from bridge.records import Conversation, Mo, Mt
 from bridge.store import Changes, LinkRow, Parked, Position, StoreError, StoreFull
 from bridge.store.lmdb import LmdbReader, LmdbStore, kept_still, service_running
 from tests.pipeline import MemoryStore
@@ -260,9 +261,20 @@ def test_a_record_of_a_newer_version_says_so(tmp_path: Path) -> None:
         with env.begin(write=True) as txn:
             txn.put((1).to_bytes(8, "big"), b"\x09rest", db=table)
     store = opened(tmp_path)
-    with pytest.raises(RecordVersionError, match="version 9"), store.turn() as turn:
+    with pytest.raises(StoreError, match=r"version 9.*smppbridge store check"), store.turn() as turn:
         turn.mos([1])
     store.close()
+
+
+def test_a_row_that_is_no_conversation_is_said_when_the_store_is_opened(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.close()
+    with lmdb.open(str(tmp_path), max_dbs=20, map_size=SIZE) as env:
+        table = env.open_db(b"recent")
+        with env.begin(write=True) as txn:
+            txn.put((1).to_bytes(8, "big"), msgpack.packb([b"\x01\xc0"]), db=table)
+    with pytest.raises(StoreError, match=r"cannot be read: .*smppbridge store check"):
+        opened(tmp_path)
 
 
 # -- no room

@@ -33,8 +33,9 @@ from typing import TYPE_CHECKING
 
 import lmdb
 import msgpack
+import msgspec
 
-from bridge.records import pack, unpack_conversation, unpack_mo, unpack_mt
+from bridge.records import RecordVersionError, pack, unpack_conversation, unpack_mo, unpack_mt
 from bridge.store import (
     Changes,
     ContactKey,
@@ -81,6 +82,7 @@ _hour = struct.Struct(">I")
 _due = struct.Struct(">QQ")
 _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
+_UNREADABLE = (msgspec.DecodeError, RecordVersionError)
 _LITTLE = 1 << 20
 """Octets: a disk with less room than this is full for a turn."""
 
@@ -467,8 +469,13 @@ class LmdbStore:
         except lmdb.Error as exc:
             error = _explain(exc)
             raise type(error)(f"{self._path}: {error}") from exc
+        except _UNREADABLE as exc:
+            raise self._unreadable(exc) from exc
         self.position = position
         self._unusable = False
+
+    def _unreadable(self, exc: Exception) -> StoreError:
+        return StoreError(f"{self._path}: a row cannot be read: {exc}; find it with smppbridge store check")
 
     @contextmanager
     def turn(self) -> Iterator[LmdbTurn]:
@@ -482,6 +489,8 @@ class LmdbStore:
         turn = LmdbTurn(self._tables, txn, self._recent)
         try:
             yield turn
+        except _UNREADABLE as exc:
+            raise self._unreadable(exc) from exc
         except StoreError:
             txn.abort()
             # After a failed write LMDB may hold its environment unusable until it is opened again.
