@@ -84,6 +84,10 @@ class Pdu(msgspec.Struct, kw_only=True, eq=False):
             if name != "context"
         )
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct has an inequality of its own, which would compare the context too.
+        return not self == other
+
     def __repr__(self) -> str:
         shown = (name for name in self.__struct_fields__ if name not in _HIDDEN)
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
