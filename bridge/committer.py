@@ -17,10 +17,12 @@ import trio
 
 from bridge.events import (
     Arrivals,
+    Asked,
     CapacityChanged,
     Effects,
     LinkChanged,
     Outcomes,
+    Returned,
     SessionBound,
     SessionLost,
     Withdrawn,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from bridge.engine import Engine
     from bridge.events import Event
+    from bridge.rules import Request
 
 
 class Committer:
@@ -58,11 +61,25 @@ class Committer:
         """A turn is on its way: what it claims is not known yet."""
         self._arrived = trio.Event()
         self._turned = trio.Event()
+        self._asking: dict[Asked, trio.Event] = {}
+        self._answers: dict[Asked, str] = {}
 
     def put(self, event: Event) -> None:
         """Give one event to the next turn; never blocks."""
         self._waiting.append(event)
         self._arrived.set()
+
+    async def ask(self, contact: str, brand: str, request: Request) -> str:
+        """Have something done about a conversation; return why it was refused, "" once it is committed."""
+        asked = Asked(contact, brand, request)
+        done = trio.Event()
+        self._asking[asked] = done
+        try:
+            self.put(asked)
+            await done.wait()
+            return self._answers.pop(asked)
+        finally:
+            del self._asking[asked]
 
     async def run(self) -> None:
         """Do turn after turn until cancelled; a turn that has begun is always finished."""
@@ -80,6 +97,7 @@ class Committer:
                 self._kept = []
                 self._note_recovery(effects)
                 effects.seconds = self._clock() - now
+                self._answer(effects)
                 self._hand_out(effects)
             self._turning = False
             self._turned.set()
@@ -129,7 +147,17 @@ class Committer:
                 )
             elif isinstance(event, LinkChanged):
                 links[event.row.name] = event
-            elif isinstance(event, Outcomes | Withdrawn | SessionLost | SessionBound | CapacityChanged):
+            elif isinstance(event, Asked):
+                effects.answers.append((event, str(error)))
+            elif isinstance(event, Returned | Outcomes | Withdrawn | SessionLost | SessionBound | CapacityChanged):
                 self._kept.append(event)
         self._kept.extend(links.values())
+        self._answer(effects)
         self._hand_out(effects)
+
+    def _answer(self, effects: Effects) -> None:
+        for asked, why in effects.answers:
+            # Who asked may have given up meanwhile.
+            if asked in self._asking:
+                self._answers[asked] = why
+                self._asking[asked].set()

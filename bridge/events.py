@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from bridge.delivery import Flight
+    from bridge.rules import Called, Request
     from bridge.store import ContactKey, LinkRow
     from smppcore.link import Link
     from smppcore.pdu import Pdu
@@ -76,7 +79,36 @@ class LinkChanged:
     """Why a bind must be made anew, in a word; "" if none must."""
 
 
-Event = Arrivals | Outcomes | Withdrawn | CapacityChanged | SessionLost | SessionBound | LinkChanged
+class OpenCall(msgspec.Struct, array_like=True, gc=False):
+    """A call to a function or a workflow that has not returned; the store has it until then."""
+
+    id: int
+    contact: str
+    brand: str
+    name: str
+    arguments: dict[str, str]
+    timeout: float
+    """Seconds."""
+    made: float
+
+
+@dataclass(slots=True)
+class Returned:
+    """A call has returned, has failed, or will never return."""
+
+    called: Called
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """An operator, an agent or a program asks for something, and waits to hear of it."""
+
+    contact: str
+    brand: str
+    request: Request
+
+
+Event = Returned | Asked | Arrivals | Outcomes | Withdrawn | CapacityChanged | SessionLost | SessionBound | LinkChanged
 
 
 @dataclass(slots=True)
@@ -88,6 +120,10 @@ class Effects:
     """Claimed and durable: to be handed to a session."""
     revoked: set[ContactKey] = field(default_factory=set)
     """Who opted out in this turn: claims for them that have not left yet are withdrawn."""
+    calls: list[OpenCall] = field(default_factory=list)
+    """Recorded and durable: to be made."""
+    answers: list[tuple[Asked, str]] = field(default_factory=list)
+    """(what was asked for, why it was refused: "" = it was done)."""
     incidents: list[str] = field(default_factory=list)
     """For the log, a line each; no message text, no numbers."""
     tally: dict[tuple[str, str], int] = field(default_factory=dict)

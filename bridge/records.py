@@ -32,6 +32,82 @@ header that does not fit into it, 8-bit data or of an unknown coding, a text tha
 lacking parts when it was read, with parts that came after that."""
 
 
+class Session(msgspec.Struct, array_like=True, gc=False):
+    """A flow in progress."""
+
+    flow: str
+    """Its name."""
+    version: str
+    """The rules version that it began with, which it keeps to."""
+    step: str
+    """The step that it is in."""
+    started: float
+    expires: float = 0.0
+    """When the whole flow ends, 0.0 = never."""
+    until: float = 0.0
+    """When the wait of this step times out, 0.0 = it does not wait for an answer."""
+    failures: int = 0
+    """Answers in a row that this step could not take."""
+    call: int = 0
+    """The id of the call whose result it waits for, 0 = of none."""
+
+
+class Case(msgspec.Struct, array_like=True, gc=False):
+    """A conversation in the hands of people: from the escalation until it is closed."""
+
+    id: int
+    """Shared with the messages' ids."""
+    queue: str
+    opened: float
+    priority: str = "normal"
+    """low, normal or high."""
+    agent: str = ""
+    """Who has taken it, "" = nobody yet."""
+    due: float = 0.0
+    """When an answer is due by the queue's service level, 0.0 = none is."""
+    tags: tuple[str, ...] = ()
+    closed_notice: bool = False
+    """The customer was told that nobody is there at this hour."""
+
+
+class Guard(msgspec.Struct, array_like=True, gc=False):
+    """What the loop guard remembers."""
+
+    replies: tuple[float, ...] = ()
+    """When the last automatic replies were made."""
+    last: str = ""
+    """The last text that came in, normalised."""
+    same: int = 0
+    """How often it has come in a row."""
+    muted_until: float = 0.0
+
+
+class Rating(msgspec.Struct, array_like=True, gc=False):
+    """The question how we did."""
+
+    conversation: int
+    """Which conversation it is about."""
+    due: float = 0.0
+    """When it is to be asked; 0.0 = it was."""
+    asked: float = 0.0
+    """When it was asked; 0.0 = not yet."""
+    by: str = "automated"
+    """Who resolved the conversation: automated, or agent."""
+
+
+class Context(msgspec.Struct, array_like=True, gc=False):
+    """A message that we started, which a bare answer may be about."""
+
+    mt: int
+    """Its id."""
+    until: float
+    """From then on an answer is not read as one to it."""
+    flow: str = ""
+    """The flow that an answer begins, "" = none."""
+    values: dict[str, str] = {}
+    """What is known with it, as an order number: variables of that flow."""
+
+
 class Conversation(msgspec.Struct, array_like=True, gc=False):
     """What is known of one customer of one brand; `decide` gets it and returns the next one.
 
@@ -62,6 +138,30 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """When the conversation was handed to a person, 0.0 if it was not."""
     variables: dict[str, str] = {}
     """What patterns captured, by group name; templates use them."""
+    mo: int = 0
+    """The id of the last MO."""
+    link: str = ""
+    """The link that it came on: what we say next goes there."""
+    number: str = ""
+    """The service number that it was for: what we say next comes from it."""
+    addressing: bytes = bytes(4)
+    """As in Mo."""
+    previous: int = 0
+    """The conversation before this one, 0 = none, or long ago."""
+    resolved: float = 0.0
+    """When it was resolved, 0.0 if it is not."""
+    resolved_by: str = ""
+    """automated or agent."""
+    wake: float = 0.0
+    """When something of it is due by time alone, 0.0 = nothing is; the earliest of what the parts below say."""
+    offered: tuple[str, ...] = ()
+    """The intents that were offered for choice with the last reply."""
+    session: Session | None = None
+    case: Case | None = None
+    guard: Guard | None = None
+    rating: Rating | None = None
+    contexts: tuple[Context, ...] = ()
+    """The newest first."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):
@@ -105,6 +205,12 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     """The application ports that it is for and from; empty if it has none."""
     tlvs: dict[str, str | int] = {}
     """Values of TLVs that the link keeps, by name."""
+    intent: str = ""
+    """The intent that the text was taken for, or nearest to; "" if the model was not asked."""
+    confidence: float = -1.0
+    """Of that, 0.0 to 1.0; -1.0 if the model was not asked."""
+    runner_up: str = ""
+    """The second nearest."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):
@@ -112,7 +218,7 @@ class Mt(msgspec.Struct, array_like=True, gc=False):
 
     id: int
     mo: int
-    """The id of the MO that it answers."""
+    """The id of the MO that it answers; 0 for one that we start."""
     conversation: int
     link: str
     contact: str

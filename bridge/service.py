@@ -19,8 +19,10 @@ from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
 from bridge.engine import Engine
+from bridge.events import Returned
 from bridge.metrics import Metrics
 from bridge.options import nearest
+from bridge.rules import Called
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
 from smppcore.dial import DialConfig
@@ -249,6 +251,9 @@ class Service:
         if effects.flights:
             for name in {flight.mt.link for flight in effects.flights}:
                 self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
+        for call in effects.calls:
+            assert self._committer is not None  # noqa: S101  it hands out
+            self._committer.put(Returned(Called(call.id, error=f"there is no function `{call.name}`")))
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)

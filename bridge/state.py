@@ -37,10 +37,12 @@ class Calendar:
     """Where that page begins."""
     queue: float = 0.0
     """The oldest message that waits to be sent is too old."""
+    wake: float = 0.0
+    """The first conversation to be woken."""
 
     def next(self) -> float:
         """Return the earliest of them."""
-        return min(self.walk, self.due, self.parked, self.queue)
+        return min(self.walk, self.due, self.parked, self.queue, self.wake)
 
 
 def _queue_of(link: LinkConfig, now: float) -> LinkQueue:

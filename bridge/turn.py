@@ -18,19 +18,28 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from bridge.analytics import HOUR, Counters
+from bridge.deciding import Deciding
 from bridge.delivery import finish
 from bridge.desk import Desk, Stage
 from bridge.dispatch import may_send
-from bridge.events import Arrivals, CapacityChanged, LinkChanged, Outcomes, SessionBound, SessionLost, Withdrawn
+from bridge.events import (
+    Arrivals,
+    Asked,
+    CapacityChanged,
+    LinkChanged,
+    Outcomes,
+    Returned,
+    SessionBound,
+    SessionLost,
+    Withdrawn,
+)
 from bridge.outbox import PAGE
 from bridge.receipts import Receipts
 from bridge.reception import Reception
-from bridge.records import Conversation, Mt
-from bridge.rules import Inbound, decide
+from bridge.records import Conversation
 from bridge.settlement import Settlement
 from bridge.store import Position
 from bridge.upkeep import Upkeep
-from smppcore.text import encode_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,9 +47,9 @@ if TYPE_CHECKING:
     from bridge.events import Effects, Event
     from bridge.limits import Spent
     from bridge.outbox import LinkQueue
+    from bridge.records import Mt
     from bridge.state import State
-    from bridge.store import ContactKey, Turn
-    from smppcore.text import Encoded
+    from bridge.store import Turn
 
 
 class TurnWork(Stage):
@@ -52,8 +61,9 @@ class TurnWork(Stage):
         self.reception = Reception(self.desk)
         self.receipts = Receipts(self.desk, self.settlement)
         self.upkeep = Upkeep(self.desk, self.settlement, self.receipts)
-        self._contexts: dict[ContactKey, Conversation | None] = {}
-        self._replies: list[tuple[Mt, Encoded]] = []
+        self.deciding = Deciding(self.desk)
+        self._returned: list[Returned] = []
+        self._asked: list[Asked] = []
         self._lost: list[SessionLost] = []
 
     def recover(self) -> None:
@@ -95,7 +105,12 @@ class TurnWork(Stage):
         if self.settlement.opted_out:
             self._opt_out()
         if self.reception.texts:
-            self._decide_all()
+            self.deciding.texts(self.reception.texts)
+        if self._returned:
+            self.deciding.returned(self._returned)
+        if self._asked:
+            self.deciding.asked(self._asked)
+        self.deciding.wake()
         if self.reception.receipts:
             self.receipts.match(self.reception.receipts)
             if self.settlement.opted_out:
@@ -126,7 +141,11 @@ class TurnWork(Stage):
 
     def _other(self, event: Event) -> None:
         state = self.state
-        if isinstance(event, Withdrawn):
+        if isinstance(event, Returned):
+            self._returned.append(event)
+        elif isinstance(event, Asked):
+            self._asked.append(event)
+        elif isinstance(event, Withdrawn):
             for flight in event.flights:
                 self.settlement.withdrawn(flight, suppressed=event.suppressed)
         elif isinstance(event, CapacityChanged):
@@ -148,17 +167,10 @@ class TurnWork(Stage):
             if event.reconnect:
                 self.desk.count(row.name, "reconnects." + event.reconnect)
 
-    def _know(self, keys: Iterable[ContactKey]) -> dict[ContactKey, Conversation | None]:
-        """Return what is known of this turn's contacts, with these loaded."""
-        contexts = self._contexts
-        missing = [key for key in dict.fromkeys(keys) if key not in contexts]
-        contexts.update(zip(missing, self.store.conversations(missing), strict=True))
-        return contexts
-
     def _opt_out(self) -> None:
         """Send nothing more to those whom the carrier keeps from us: it knows of an opt-out that we do not."""
         told, self.settlement.opted_out = self.settlement.opted_out, []
-        contexts = self._know([(mt.contact, mt.brand) for mt in told])
+        contexts = self.deciding.know([(mt.contact, mt.brand) for mt in told])
         for mt in told:
             key = mt.contact, mt.brand
             known = contexts[key] or Conversation(*key)
@@ -167,72 +179,13 @@ class TurnWork(Stage):
                 self.changes.log.append(("opted out", mt.id))
                 self.effects.revoked.add(key)
 
-    def _decide_all(self) -> None:
-        rules, now = self.state.rules, self.now
-        brands = [rules.brand_of(mo.destination) for mo, _, _ in self.reception.texts]
-        keys = [(text[0].source, brand) for text, brand in zip(self.reception.texts, brands, strict=True)]
-        contexts = self._know(keys)
-        changed = self.changes.conversations
-        version = rules.version
-        for (mo, text, queue), key in zip(self.reception.texts, keys, strict=True):
-            state = contexts[key]
-            mo.rules_version = version
-            try:
-                decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
-                replies = [encode_message(reply.text, queue.texts) for reply in decision.replies]
-            except Exception as exc:  # one text that the rules fail on must not take the others with it
-                mo.outcome = "rejected"
-                mo.detail = f"{type(exc).__name__}: {exc}"
-                self.effects.incidents.append(f"message {mo.id}: the rules failed: {type(exc).__name__}")
-                self.changes.log.append(("mo", mo.id, []))
-                state = state or Conversation(mo.source, key[1], id=mo.id, started=now, last_in=now, messages_in=1)
-                state.escalated = now
-                contexts[key] = changed[key] = state
-                continue
-            after = decision.state
-            if after.opted_out and (state is None or not state.opted_out):
-                self.effects.revoked.add(key)
-            contexts[key] = changed[key] = after
-            mo.outcome = decision.outcome
-            mo.layer = decision.layer
-            mo.rule = decision.rule
-            mo.conversation = after.id
-            if decision.detail:
-                mo.detail = f"{mo.detail}: {decision.detail}" if mo.detail else decision.detail
-            reply_ids: list[int] = []
-            self.changes.log.append(("mo", mo.id, reply_ids))
-            for reply, encoded in zip(decision.replies, replies, strict=True):
-                reply_ids.append(self.desk.next_id)
-                self._replies.append(
-                    (
-                        Mt(
-                            self.desk.next_id,
-                            mo.id,
-                            after.id,
-                            mo.link,
-                            mo.source,
-                            mo.destination,
-                            key[1],
-                            reply.text,
-                            reply.template,
-                            version,
-                            now,
-                            reply.control,
-                            len(encoded.parts),
-                            queue.reply_addressing(mo.addressing),
-                        ),
-                        encoded,
-                    )
-                )
-                self.desk.next_id += 1
-
     def _schedule_replies(self) -> None:
         """Put the replies of this turn in order; those that can go at once are claimed by this very commit."""
         now, outbox, changes, flights = self.now, self.outbox, self.changes, self.effects.flights
-        for mt, encoded in self._replies:
+        for mt, encoded in self.deciding.replies:
             changes.new_mts.append(mt)
             queue = outbox.links[mt.link]
-            verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.max_age, now)
+            verdict = may_send(mt, self.deciding.contexts[mt.contact, mt.brand], queue.max_age, now)
             if verdict is not None:
                 finish(mt, verdict[0], now, verdict[1])
                 self.desk.count(mt.link, "mt." + mt.state)
@@ -253,14 +206,14 @@ class TurnWork(Stage):
                 heads = outbox.candidates(queue, now)
                 if not heads:
                     break
-                self._know([(mt.contact, mt.brand) for mt in heads])
+                self.deciding.know([(mt.contact, mt.brand) for mt in heads])
                 for mt in heads:
                     self._send_or_drop(queue, mt)
 
     def _send_or_drop(self, queue: LinkQueue, mt: Mt) -> None:
         if mt.id < self.desk.first_id:
             self.changes.mts[mt.id] = mt
-        verdict = may_send(mt, self._contexts[mt.contact, mt.brand], queue.max_age, self.now)
+        verdict = may_send(mt, self.deciding.contexts[mt.contact, mt.brand], queue.max_age, self.now)
         if verdict is None:
             self.effects.flights.append(self.outbox.claim(mt, self.now))
             return

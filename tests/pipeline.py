@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Effects, Event
     from bridge.rules import Ruleset
-    from bridge.store import Store
+    from bridge.store import SideTable, Store
     from smppcore.link import Link
     from smppcore.text import LongForm
 
@@ -151,6 +151,13 @@ class MemoryTurn:
     def counters(self, hour: int) -> dict[CounterKey, int]:
         return {key: n for key, n in self._s.counter.items() if key[0] == hour}
 
+    def rows(self, table: SideTable, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self._s.side.get((table, key)) for key in keys]
+
+    def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        rows = sorted((key, value) for (name, key), value in self._s.side.items() if name == table and key >= start)
+        return rows[:limit]
+
     def commit(self, changes: Changes) -> None:
         if self._s.failures:
             raise self._s.failures.pop(0)
@@ -174,6 +181,7 @@ class MemoryStore:
         self.counter: dict[CounterKey, int] = {}
         self.link: dict[str, LinkRow] = {}
         self.log: dict[int, tuple[float, list[LogEntry]]] = {}
+        self.side: dict[tuple[SideTable, bytes], bytes] = {}
         self.failures: list[StoreError] = []
         self.share = 0.0
 
@@ -210,6 +218,9 @@ class MemoryStore:
                 self.assembly[name] = value
         self.counter.update(c.counters)
         self.link.update((row.name, row) for row in c.links)
+        self.side.update((key, value) for key, value in c.rows.items() if value is not None)
+        for key_ in [key for key, value in c.rows.items() if value is None]:
+            self.side.pop(key_, None)
         assert c.position.commit == self.position.commit + 1
         self.position = c.position
         if c.log:
@@ -422,7 +433,7 @@ def check(bridge: Bridge) -> None:
     assert outcomes == len(mos)
     for mt in mts:
         queued = _queue_key(mt) in store.queue
-        assert mt.mo in mos
+        assert mt.mo in mos or not mt.mo
         assert not queued or mt.state in {"queued", "sent"}, mt
         assert queued or mt.state != "queued", mt
         assert queued or mt.claim or mt.in_doubt or mt.state != "sent", mt

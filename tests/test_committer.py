@@ -11,6 +11,7 @@ import trio.testing
 
 from bridge.committer import Committer
 from bridge.events import CapacityChanged, LinkChanged
+from bridge.rules import Request
 from bridge.store import LinkRow, StoreError, StoreFull
 from smppcore import constants as c
 from tests.pipeline import START, Bridge, accepted, check, receipt, refused, text
@@ -210,3 +211,20 @@ async def test_a_turn_in_its_thread_is_finished_though_the_task_is_cancelled() -
             await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
     assert desk.bridge.wire.statuses() == [0]
+
+
+async def test_who_asks_hears_of_it_after_the_commit(desk: Desk, autojump_clock: MockClock) -> None:
+    assert await desk.committer.ask("1", "acme", Request("dance", "ann")) == "there is no request `dance`"
+
+
+async def test_who_asks_hears_that_the_store_failed(desk: Desk, autojump_clock: MockClock) -> None:
+    await settle()
+    desk.bridge.memory.failures.append(StoreError("the disk is on fire"))
+    assert await desk.committer.ask("1", "acme", Request("dance", "ann")) == "the disk is on fire"
+
+
+async def test_who_gave_up_asking_is_not_answered(desk: Desk, autojump_clock: MockClock) -> None:
+    with trio.move_on_after(0):
+        await desk.committer.ask("1", "acme", Request("dance", "ann"))
+    await settle()
+    assert desk.effects[-1].answers

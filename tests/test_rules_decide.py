@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from bridge.records import OUTCOMES, Conversation
+from bridge.records import OUTCOMES, Case, Context, Conversation, Guard, Rating, Session
 from bridge.rules import Reply, Ruleset
 from tests.rules_helpers import BRAND, CONTACT, NOW, RULES, compiled, say
 
@@ -45,7 +46,9 @@ def test_the_table_of_precedence(name: str, rules: Ruleset) -> None:
 
 def test_the_first_text_opens_a_conversation_named_by_its_number(rules: Ruleset) -> None:
     state = say(rules, "hours", mo_id=42).state
-    assert state == Conversation(CONTACT, "acme", 42, NOW, NOW, 1, 1, language="en")
+    assert state == Conversation(
+        CONTACT, "acme", 42, NOW, NOW, 1, 1, language="en", mo=42, link=state.link, number=state.number
+    )
 
 
 def test_a_text_within_the_idle_time_continues(rules: Ruleset) -> None:
@@ -58,7 +61,27 @@ def test_a_text_within_the_idle_time_continues(rules: Ruleset) -> None:
 def test_a_text_after_the_idle_time_begins_anew_but_keeps_opt_out_and_language(rules: Ruleset) -> None:
     state = Conversation(CONTACT, "acme", 1, NOW, NOW, 9, 9, NOW, "fr", 3, NOW, {"code": "CD111"})
     after = say(rules, "hm", state, now=NOW + 3601, mo_id=2).state
-    assert after == Conversation(CONTACT, "acme", 2, NOW + 3601, NOW + 3601, 1, 0, NOW, "fr")
+    wanted = Conversation(CONTACT, "acme", 2, NOW + 3601, NOW + 3601, 1, 0, NOW, "fr", mo=2, previous=1)
+    assert after == replace(wanted, link=after.link, number=after.number)
+
+
+def test_a_conversation_that_people_have_in_hand_goes_on_after_any_silence(rules: Ruleset) -> None:
+    state = Conversation(CONTACT, "acme", 1, NOW, NOW, 9, case=Case(7, "care", NOW))
+    after = say(rules, "hm", state, now=NOW + 999999, mo_id=2).state
+    assert (after.id, after.messages_in, after.previous, after.case) == (1, 10, 0, state.case)
+
+
+def test_what_outlives_a_conversation_is_in_the_next_one(rules: Ruleset) -> None:
+    state = Conversation(CONTACT, "acme", 1, NOW, NOW, 9, guard=Guard(last="hm"), contexts=(Context(3, NOW),))
+    state.rating, state.session = Rating(1, NOW + 5000), Session("track", "7", "order", NOW)
+    after = say(rules, "hm", state, now=NOW + 3601, mo_id=2).state
+    assert (after.guard, after.contexts, after.rating, after.session) == (
+        state.guard,
+        state.contexts,
+        state.rating,
+        None,
+    )
+    assert after.wake == NOW + 5000
 
 
 def test_a_conversation_that_nobody_opened_yet_is_opened(rules: Ruleset) -> None:

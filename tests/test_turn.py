@@ -177,7 +177,7 @@ def test_rules_that_fail_on_one_text_reject_it_and_touch_no_other(monkeypatch: p
             raise ZeroDivisionError("by a rule")
         return decide(message, state, ruleset, now, mo_id)
 
-    monkeypatch.setattr("bridge.turn.decide", failing)
+    monkeypatch.setattr("bridge.deciding.decide", failing)
     pipe = Bridge()
     effects = pipe.deliver(text("echo 1"), text("boom"), text("echo 2"))
     assert [mo.outcome for mo in pipe.mos()] == ["replied", "rejected", "replied"]

@@ -7,7 +7,22 @@ clock or rolls dice.
 from bridge.options import Problem
 from bridge.rules.decide import decide
 from bridge.rules.load import RulesError, load
-from bridge.rules.message import Decision, Inbound, Reply
+from bridge.rules.message import Called, Decision, Inbound, Reply, Request, Wake
+from bridge.rules.react import react
 from bridge.rules.ruleset import Brand, Ruleset
 
-__all__ = ["Brand", "Decision", "Inbound", "Problem", "Reply", "RulesError", "Ruleset", "decide", "load"]
+__all__ = [
+    "Brand",
+    "Called",
+    "Decision",
+    "Inbound",
+    "Problem",
+    "Reply",
+    "Request",
+    "RulesError",
+    "Ruleset",
+    "Wake",
+    "decide",
+    "load",
+    "react",
+]

@@ -8,7 +8,7 @@ look-up is free, so every call takes a batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,20 @@ CounterKey = tuple[int, str, str]
 """(hour since the epoch, link name, what is counted)."""
 
 
-LogEntry = tuple[str | int | list[int] | None, ...]
+SideTable = Literal["wake", "call", "contact", "evidence", "hook", "ruleset"]
+"""A table whose rows are octets to the store; who uses it says what is in it:
+
+wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
+call      id, 8 octets                              → a call that has not returned (bridge.deciding)
+contact   number                                    → what is known of a customer
+evidence  ordinal, 8 octets                         → a link of the chain of evidence
+hook      endpoint NUL ordinal, 8 octets            → what a webhook is still to be told
+ruleset   version                                   → the source of rules in use
+"""
+SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)
+
+
+LogEntry = tuple[str | int | list[int] | dict[str, str] | None, ...]
 """One input of the committer, with what it led to; the first item says which, the rest refers to rows:
 
 ``("mo", id, [ids of its replies])``
@@ -161,6 +174,8 @@ class Changes:
     counters: dict[CounterKey, int] = field(default_factory=dict)
     """New totals."""
     links: list[LinkRow] = field(default_factory=list)
+    rows: dict[tuple[SideTable, bytes], bytes | None] = field(default_factory=dict)
+    """Of the side tables; None for one that is taken out."""
     log: list[LogEntry] = field(default_factory=list)
     """What the turn took in, in the order in which it was applied."""
 
@@ -212,6 +227,12 @@ class Turn(Protocol):
 
     def counters(self, hour: int) -> dict[CounterKey, int]:
         """Return the totals of one hour."""
+
+    def rows(self, table: SideTable, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Load rows of a side table."""
+
+    def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return rows of a side table in order of their keys, from this key on."""
 
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk.

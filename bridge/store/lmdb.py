@@ -16,6 +16,7 @@ Tables, keys in ascending octet order:
     counter       hour, 4 octets, link NUL name       → total
     link          name                                → LinkRow
     log           commit, 8 octets                    → when, and what the turn took in (bridge.store.LogEntry)
+    … and the side tables of bridge.store.SideTable
 
 The ids of `mo` and `mt` ascend, so both grow at their right edge and a batch touches few pages: that, not the number of
 puts, is what a synced commit costs. A failed commit reopens the environment, as LMDB asks for. Only this module imports
@@ -37,6 +38,7 @@ import msgspec
 
 from bridge.records import RecordVersionError, pack, unpack_conversation, unpack_mo, unpack_mt
 from bridge.store import (
+    SIDE_TABLES,
     Changes,
     ContactKey,
     CounterKey,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.records import Conversation, Mo, Mt
+    from bridge.store import SideTable
     from bridge.store.recent import Step
 
 FORMAT = 1
@@ -75,6 +78,7 @@ _TABLES = (
     b"unmatched",
     b"due",
     b"recent",
+    *(name.encode() for name in SIDE_TABLES),
 )
 _id = struct.Struct(">Q")
 _part = struct.Struct(">QH")
@@ -156,7 +160,13 @@ class _Tables:
             self.env.close()
             raise
         self.meta, self.mo, self.mt, self.conversation, self.ids, self.queue = dbs[:6]
-        self.parked, self.assembly, self.counter, self.link, self.log, self.unmatched, self.due, self.recent = dbs[6:]
+        self.parked, self.assembly, self.counter, self.link, self.log, self.unmatched, self.due, self.recent = dbs[6:14]
+        self.side = dict(zip(SIDE_TABLES, dbs[14:], strict=True))
+        self._by_name = dict(zip((name.decode() for name in _TABLES), dbs, strict=True))
+
+    def db(self, name: str) -> lmdb._Database:
+        """Return a table by its name."""
+        return self._by_name[name]
 
 
 def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
@@ -322,6 +332,21 @@ class LmdbTurn:
                 found = cursor.next()
         return rows
 
+    def rows(self, table: SideTable, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Load rows of a side table."""
+        db = self._t.side[table]
+        return [self._txn.get(key, db=db) for key in keys]
+
+    def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Return rows of a side table in order of their keys, from this key on."""
+        found: list[tuple[bytes, bytes]] = []
+        with self._txn.cursor(self._t.side[table]) as cursor:
+            more = cursor.set_range(start)
+            while more and len(found) < limit:
+                found.append(cursor.item())
+                more = cursor.next()
+        return found
+
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk; see bridge.store.Turn."""
         step = self._recent.step(changes.conversations)
@@ -392,6 +417,11 @@ class LmdbTurn:
                 msgpack.packb((row.state, row.since, row.binds, row.detail, row.peer, row.held)),
                 db=t.link,
             )
+        for (table, row_key), value in c.rows.items():
+            if value is None:
+                txn.delete(row_key, db=t.side[table])
+            else:
+                put(row_key, value, db=t.side[table])
         p_ = c.position
         if c.log:
             put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
@@ -702,13 +732,13 @@ class LmdbReader:
 
     def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """Return the keys and values of a table as they are; the layout is in this module's docstring."""
-        for page in self._pages(getattr(self._t, table), b""):
+        for page in self._pages(self._t.db(table), b""):
             yield from page
 
     def value(self, table: str, key: bytes) -> bytes | None:
         """Return one value of a table as it is."""
         with self._t.env.begin() as txn:
-            data: bytes | None = txn.get(key, db=getattr(self._t, table))
+            data: bytes | None = txn.get(key, db=self._t.db(table))
         return data
 
     def size(self) -> int:
@@ -718,4 +748,4 @@ class LmdbReader:
     def raw_counts(self) -> dict[str, int]:
         """Return the number of rows of every table, by its name."""
         with self._t.env.begin() as txn:
-            return {name.decode(): txn.stat(getattr(self._t, name.decode()))["entries"] for name in _TABLES}
+            return {name.decode(): txn.stat(self._t.db(name.decode()))["entries"] for name in _TABLES}

@@ -1,0 +1,238 @@
+"""The third stage of a turn: what arrived, what has become due and what was asked for, decided in sequence per contact.
+
+A decision is pure; here its conversation is loaded and kept, its replies get their rows, and what else it leads to (a
+call, the time of the next look) is put beside them, for the same commit.
+"""
+
+from __future__ import annotations
+
+import struct
+from math import inf
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from bridge.desk import Stage
+from bridge.events import OpenCall
+from bridge.records import Conversation, Mt
+from bridge.rules import Decision, Inbound, Wake, decide, react
+from bridge.rules.message import CALLING
+from smppcore.text import encode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.desk import Desk
+    from bridge.events import Asked, Returned
+    from bridge.outbox import LinkQueue
+    from bridge.records import Mo
+    from bridge.rules import Reply
+    from bridge.rules.react import Event
+    from bridge.store import ContactKey
+    from smppcore.text import Encoded
+
+PAGE = 500
+"""Conversations that one turn wakes."""
+LATE = 1.0
+"""Seconds after which a turn looks again for conversations to wake that it had no time for."""
+_milliseconds = struct.Struct(">Q")
+_id = struct.Struct(">Q")
+_unpack_call = msgspec.msgpack.Decoder(OpenCall).decode
+
+
+def wake_key(at: float, key: ContactKey) -> bytes:
+    """Return the key of the table `wake`; a number that is too long for it loses its tail and wakes nobody."""
+    return _milliseconds.pack(int(at * 1000)) + f"{key[1]}\0{key[0]}".encode()[:500]
+
+
+def read_wake_key(key: bytes) -> tuple[float, ContactKey]:
+    """Return (when, who) of a key of the table `wake`."""
+    brand, _, contact = key[8:].decode(errors="replace").partition("\0")
+    return _milliseconds.unpack(key[:8])[0] / 1000, (contact, brand)
+
+
+class Deciding(Stage):
+    """What one turn decides.
+
+    Args:
+        desk: Of this turn.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.contexts: dict[ContactKey, Conversation | None] = {}
+        """What is known of this turn's contacts: after each decision, what it says."""
+        self.replies: list[tuple[Mt, Encoded]] = []
+        """Decided in this turn, in order."""
+
+    def know(self, keys: Iterable[ContactKey]) -> dict[ContactKey, Conversation | None]:
+        """Return what is known of this turn's contacts, with these loaded."""
+        contexts = self.contexts
+        missing = [key for key in dict.fromkeys(keys) if key not in contexts]
+        contexts.update(zip(missing, self.store.conversations(missing), strict=True))
+        return contexts
+
+    def texts(self, texts: Sequence[tuple[Mo, str, LinkQueue]]) -> None:
+        """Decide what came in."""
+        rules, now = self.state.rules, self.now
+        keys = [(mo.source, rules.brand_of(mo.destination)) for mo, _, _ in texts]
+        contexts = self.know(keys)
+        version = rules.version
+        for (mo, text, queue), key in zip(texts, keys, strict=True):
+            state = contexts[key]
+            mo.rules_version = version
+            try:
+                decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
+                replies = [encode_message(reply.text, queue.texts) for reply in decision.replies]
+            except Exception as exc:  # one text that the rules fail on must not take the others with it
+                mo.outcome = "rejected"
+                mo.detail = f"{type(exc).__name__}: {exc}"
+                self.effects.incidents.append(f"message {mo.id}: the rules failed: {type(exc).__name__}")
+                self.changes.log.append(("mo", mo.id, []))
+                state = state or Conversation(mo.source, key[1], id=mo.id, started=now, last_in=now, messages_in=1)
+                state.escalated = now
+                contexts[key] = self.changes.conversations[key] = state
+                continue
+            after = decision.state
+            after.addressing = mo.addressing
+            mo.outcome = decision.outcome
+            mo.layer = decision.layer
+            mo.rule = decision.rule
+            mo.conversation = after.id
+            if decision.confidence >= 0.0:
+                mo.intent, mo.confidence, mo.runner_up = decision.intent, decision.confidence, decision.runner_up
+            if decision.detail:
+                mo.detail = f"{mo.detail}: {decision.detail}" if mo.detail else decision.detail
+            reply_ids: list[int] = []
+            self.changes.log.append(("mo", mo.id, reply_ids))
+            self._keep(key, state, decision)
+            for reply, encoded in zip(decision.replies, replies, strict=True):
+                reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue))
+
+    def wake(self) -> None:
+        """Wake the conversations whose time has come, a page of them."""
+        calendar = self.state.calendar
+        if calendar.wake > self.now:
+            return
+        rows = self.store.page("wake", b"", PAGE)
+        due = [(row, *read_wake_key(row)) for row, _ in rows]
+        keys = [key for _, at, key in due if at <= self.now]
+        contexts = self.know(keys)
+        calendar.wake = inf
+        for row, at, key in due:
+            if at > self.now:
+                calendar.wake = min(calendar.wake, at)
+                break
+            self.changes.rows["wake", row] = None
+            state = contexts[key]
+            # A row of before the last change is nobody's: each change of `wake` takes the old one out.
+            if state is not None and state.wake and state.wake <= self.now:
+                self._react(key, Wake(), ("woken", key[1], key[0]))
+        else:
+            if len(rows) == PAGE:
+                calendar.wake = self.now
+
+    def returned(self, events: Sequence[Returned]) -> None:
+        """Go on with the conversations whose calls have returned; a call that nobody waits for any more is ignored."""
+        rows = self.store.rows("call", [_id.pack(event.called.id) for event in events])
+        for event, row in zip(events, rows, strict=True):
+            called = event.called
+            if row is None or ("call", _id.pack(called.id)) in self.changes.rows:
+                continue
+            self.changes.rows["call", _id.pack(called.id)] = None
+            call = _unpack_call(row)
+            key = call.contact, call.brand
+            self._react(key, called, ("called", key[1], key[0], called.id, called.values, called.error))
+
+    def asked(self, events: Sequence[Asked]) -> None:
+        """Do what is asked for; whoever asks hears of it once it is committed."""
+        for event in events:
+            request = event.request
+            key = event.contact, event.brand
+            entry = ("asked", key[1], key[0], request.kind, request.by, request.values)
+            self.effects.answers.append((event, self._react(key, request, entry)))
+
+    def _react(self, key: ContactKey, event: Event, entry: tuple[str | int | dict[str, str], ...]) -> str:
+        """Have an event decided; return why it is refused, "" if it is not."""
+        before = self.know([key])[key]
+        state = before or Conversation(*key)
+        try:
+            decision = react(event, state, self.state.rules, self.now)
+            queue = self._queue_for(decision, state)
+            replies = [encode_message(reply.text, queue.texts) for reply in decision.replies] if queue else []
+        except Exception as exc:  # as in texts()
+            self.effects.incidents.append(f"conversation {state.id}: the rules failed: {type(exc).__name__}: {exc}")
+            if state.wake and state.wake <= self.now:
+                # It would be woken without end.
+                self._keep(
+                    key, before, Decision("silent", "", "", "", (), replace(state, wake=0.0, escalated=self.now))
+                )
+            return f"the rules failed: {type(exc).__name__}: {exc}"
+        if decision.problem:
+            return decision.problem
+        if decision.replies and queue is None:
+            return f"the link `{decision.state.link}` is not configured" if decision.state.link else "there is no link"
+        reply_ids: list[int] = []
+        self.changes.log.append((*entry, reply_ids))
+        self._keep(key, before, decision)
+        after = decision.state
+        for reply, encoded in zip(decision.replies, replies, strict=True):
+            assert queue is not None  # noqa: S101  judged above
+            reply_ids.append(self._reply(reply, encoded, after, queue.config.name, after.mo, queue))
+        return ""
+
+    def _queue_for(self, decision: Decision, state: Conversation) -> LinkQueue | None:
+        return self.outbox.links.get(decision.state.link or state.link)
+
+    def _keep(self, key: ContactKey, before: Conversation | None, decision: Decision) -> None:
+        """Keep what the conversation has become, with what else the decision leads to."""
+        after = decision.state
+        if after.opted_out and (before is None or not before.opted_out):
+            self.effects.revoked.add(key)
+        if decision.call is not None:
+            self._call(key, decision)
+        woken = before.wake if before is not None else 0.0
+        if after.wake != woken:
+            rows, calendar = self.changes.rows, self.state.calendar
+            if woken:
+                rows["wake", wake_key(woken, key)] = None
+            if after.wake:
+                rows["wake", wake_key(after.wake, key)] = b""
+                calendar.wake = min(calendar.wake, after.wake)
+        self.contexts[key] = self.changes.conversations[key] = after
+
+    def _call(self, key: ContactKey, decision: Decision) -> None:
+        call, session = decision.call, decision.state.session
+        assert call is not None  # noqa: S101  the caller looked
+        number = self.desk.new_id()
+        if session is not None and session.call == CALLING:
+            decision.state.session = replace(session, call=number)
+        row = OpenCall(number, *key, call.name, call.arguments, call.timeout, self.now)
+        self.changes.rows["call", _id.pack(number)] = msgspec.msgpack.encode(row)
+        self.effects.calls.append(row)
+
+    def _reply(self, reply: Reply, encoded: Encoded, after: Conversation, link: str, mo: int, queue: LinkQueue) -> int:
+        number = self.desk.new_id()
+        self.replies.append(
+            (
+                Mt(
+                    number,
+                    0 if reply.started else mo,
+                    after.id,
+                    link,
+                    after.contact,
+                    after.number,
+                    after.brand,
+                    reply.text,
+                    reply.template,
+                    self.state.rules.version,
+                    self.now,
+                    reply.control,
+                    len(encoded.parts),
+                    queue.reply_addressing(after.addressing),
+                ),
+                encoded,
+            )
+        )
+        return number

@@ -1,0 +1,38 @@
+"""What is no text, but concerns a conversation, into a decision: its time has come, a call has returned, somebody asks.
+
+Pure, as `decide` is, and with the same result: replies, the conversation after it, and what others want to know of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from bridge.rules.message import Called, Decision, Request, Wake
+from bridge.rules.threads import next_wake
+
+if TYPE_CHECKING:
+    from bridge.records import Conversation
+    from bridge.rules.ruleset import Ruleset
+
+Event = Wake | Called | Request
+
+
+def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Decision:
+    """Decides what an event of a conversation leads to.
+
+    Args:
+        event: What happened.
+        state: The conversation so far; it is not changed.
+        rules: What `load` made.
+        now: Seconds since the epoch.
+
+    Returns:
+        The decision, with the conversation after it; its `problem` says why a request is refused.
+    """
+    after = replace(state)
+    if isinstance(event, Request):
+        return Decision("silent", "", "", "", (), after, problem=f"there is no request `{event.kind}`")
+    after.wake = next_wake(after)
+    return Decision("silent", "", "", "", (), after)
