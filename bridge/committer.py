@@ -27,6 +27,7 @@ from bridge.events import (
     SessionLost,
     Withdrawn,
 )
+from bridge.intake import PATIENCE, divide
 from bridge.store import StoreError, StoreFull
 from smppcore import constants
 from smppcore.pdu import response_to
@@ -54,6 +55,8 @@ class Committer:
         self._clock = clock
         self._waiting: list[Event] = []
         self._kept: list[Event] = []
+        self._held: list[Arrivals] = []
+        """Arrivals that wait for room."""
         self._failure = ""
         """What the store said when the last turn failed, "" if it did not."""
         self._full = False
@@ -85,9 +88,10 @@ class Committer:
         """Do turn after turn until cancelled; a turn that has begun is always finished."""
         while True:
             await self._until_due()
-            events, self._waiting = self._kept + self._waiting, []
-            self._arrived = trio.Event()
             now = self._clock()
+            events, self._held = divide([*self._kept, *self._held, *self._waiting], self.engine.outbox.links, now)
+            self._waiting = []
+            self._arrived = trio.Event()
             self._turning = True
             try:
                 effects = await trio.to_thread.run_sync(self.engine.turn, events, now)
@@ -105,7 +109,7 @@ class Committer:
 
     async def drained(self) -> None:
         """Wait until every event is committed and every claim has its outcome; the caller bounds the time."""
-        while self._waiting or self._turning or self._kept or self.engine.outbox.flights:
+        while self._waiting or self._held or self._turning or self._kept or self.engine.outbox.flights:
             await self._turned.wait()
 
     async def _until_due(self) -> None:
@@ -113,6 +117,8 @@ class Committer:
             return
         now = self._clock()
         due = self.engine.next_due(now)
+        if self._held:
+            due = min(due, self._held[0].time + PATIENCE)
         with trio.move_on_after(max(0.0, due - now)):
             await self._arrived.wait()
 

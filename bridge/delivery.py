@@ -151,14 +151,14 @@ def _worsen(flight: Flight, fate: str) -> None:
 
 
 def retry_delay(attempts: int, *, throttled: bool, initial: float, maximum: float) -> float:
-    """Return the seconds to wait before the next attempt.
+    """Return the seconds to wait before the next attempt, after so many that count; 0.0 after none.
 
     A throttled message is soon tried again, whatever the ladder for errors says: the rate sees to it that the carrier
     is not asked too often (`bridge.limits`), and others wait behind it.
     """
     if throttled:
         initial, maximum = _THROTTLED_INITIAL, min(_THROTTLED_LONGEST, maximum)
-    return min(initial * 2.0 ** min(attempts - 1, 16), maximum)
+    return min(initial * 2.0 ** min(attempts - 1, 16), maximum) if attempts else 0.0
 
 
 _THROTTLED_INITIAL = 0.02

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING
 
 from bridge.delivery import Flight, divide_anew, unaccepted_parts
@@ -34,7 +35,7 @@ PAGE = 10_000
 _ALL_LOADED = [None, None, None]
 _NOTHING = [0, 0]
 _COALESCE = 0.01
-"""Seconds between two turns that only wait for a rate."""
+"""Seconds between two turns that only wait for a rate, or for the time of a retry."""
 _MARGIN = 1e-6
 """Seconds that are waited longer: of seconds since the epoch, a float has only a quarter of a microsecond."""
 _STARTED = 2
@@ -350,7 +351,10 @@ class Outbox:
             now: Seconds since the epoch.
             claiming: Whether a turn would claim anything.
         """
-        due = self._retries[0][0] if self._retries else float("inf")
+        due = float("inf")
+        if self._retries:
+            # Those that are due soon after one another go with it: each turn is a commit.
+            due = ceil(self._retries[0][0] / _COALESCE) * _COALESCE
         for queue in self.links.values():
             if queue.unloaded != _ALL_LOADED and any(map(queue.wants_page, range(3))):
                 return now

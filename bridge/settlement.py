@@ -28,6 +28,7 @@ from bridge.delivery import (
 from bridge.desk import Stage
 from bridge.records import FINAL_STATES
 from smppcore import constants
+from smppcore.adaptive import Verdict
 from smppcore.errors import LocalProtocolError, ResponseTimeout
 from smppcore.pdu import SubmitSMResp
 from smppcore.receipt import normalise_id
@@ -196,7 +197,11 @@ class Settlement(Stage):
     def _next_try(self, queue: LinkQueue, mt: Mt, *, throttled: bool = False) -> float:
         """Return when a message is to be tried again: it keeps those behind it waiting no longer than it may wait."""
         retry = queue.config.retry
-        delay = retry_delay(mt.attempts, throttled=throttled, initial=retry.initial, maximum=retry.max)
+        attempts = mt.attempts
+        if throttled and queue.limits.carrier.verdict is Verdict.SPORADIC:
+            # The rate is not the cause: the next may go at once.
+            attempts -= 1
+        delay = retry_delay(attempts, throttled=throttled, initial=retry.initial, maximum=retry.max)
         return min(self.now + delay, max(mt.created + queue.max_age, self.now))
 
     def _again(self, flight: Flight, at: float, *, first: bool = False) -> None:

@@ -119,6 +119,10 @@ class TurnWork(Stage):
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
             self._load_page(queue)
+        if not any(mt.control for mt, _ in self.deciding.replies):
+            # What has waited goes first; then new replies find nothing before them, and may be claimed as they are
+            # made. Control replies would go before what waits.
+            self._refill()
         self._schedule_replies()
         self._refill()
         self._commit()

@@ -48,6 +48,10 @@ _FEW = 10
 """Fewer answers than this say nothing."""
 _CHANGED = 0.2
 """No probe has such a share throttled: the limit is another one now, to be looked for anew."""
+_PLENTY = 4000
+"""So many answers in one measurement say all."""
+_GENTLY = 0.97
+"""A small step down, before BACK_OFF."""
 _MANY = 5
 """So many throttled answers make a share that can be compared with another."""
 
@@ -253,7 +257,11 @@ class AdaptiveRate:
         self._before = math.inf
         self._share_before = None
         self._cost = 0
-        self._fall(self._meter.accepted(now), throttled / answers, outstanding, now)
+        share = throttled / answers
+        if answers >= _PLENTY and share < _CHANGED:
+            self._fall(_GENTLY * answers / seconds, share, outstanding, now)
+        else:
+            self._fall(self._meter.accepted(now), share, outstanding, now)
 
     def _allowed(self, answers: int) -> float:
         """Return how many of these may be throttled, without that the rate were the cause."""
@@ -321,6 +329,13 @@ class AdaptiveRate:
             return
         if self._run >= clean or throttled <= self._allowed(answers) + 0.005 * answers:
             self._found(rate, now)
+        elif answers >= _PLENTY and 0.8 * self._share < share < min(1.25 * self._share, _CHANGED):
+            # A limit would have halved a share of a tenth: of many answers a small step tells as much as a large one.
+            if self._share_before is None:
+                self._share_before = share
+                self._fall(_GENTLY * rate, share, outstanding, now)
+            else:
+                self._not_the_rate(share, now)
         elif self._share_before is not None and throttled >= _MANY and 0.6 * self._share_before < share < 0.5:
             self._not_the_rate(share, now)
         else:

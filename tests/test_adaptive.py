@@ -122,6 +122,25 @@ def test_every_tenth_throttled_costs_little_more_than_that_tenth(latency: float)
     assert sender.rate.share == pytest.approx(0.1, abs=0.01)
 
 
+def test_at_thousands_a_second_it_is_found_out_by_small_steps() -> None:
+    usual = Sender(AdaptiveRate()).run(Anything(), 10).goodput(0, 10)
+    assert usual > 10_000
+    seen = Sender(AdaptiveRate()).run(EveryTenth(), 10)
+    assert seen.verdicts == ["open", "sporadic"]
+    assert min(seen.goodput(second, second + 1) for second in range(9)) >= 0.8 * usual
+    assert seen.goodput(0, 9) >= 0.86 * usual
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("limit", [9_000, 10_000, 11_000])
+def test_a_limit_of_thousands_a_second_a_little_exceeded_is_no_accident(kind: type[FixedWindows], limit: int) -> None:
+    sender = Sender(AdaptiveRate(), offered=12_000)
+    seen = sender.run(kind(limit), 40)
+    assert seen.verdicts == ["open", "limited"]
+    assert seen.share(10, 40) <= 0.01
+    assert seen.goodput(10, 40) >= 0.93 * limit
+
+
 def test_one_in_ten_of_a_slow_link_does_not_bring_it_down() -> None:
     seen = Sender(AdaptiveRate(), offered=20.0).run(EveryTenth(), 300)
     assert seen.goodput(100, 300) >= 0.85 * 20

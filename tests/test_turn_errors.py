@@ -10,6 +10,7 @@ from bridge.config import ErrorKind, LimitsConfig, LinkConfig
 from bridge.events import CapacityChanged
 from bridge.store import StoreFull
 from smppcore import constants as c
+from smppcore.adaptive import Verdict
 from tests.pipeline import (
     CONTACT,
     START,
@@ -245,3 +246,30 @@ def test_a_retry_set_by_a_clock_that_has_been_put_back_is_not_waited_for() -> No
     assert run_dry(bridge) == [b"8-18"]
     bridge.turn(CapacityChanged("a", 50))
     check(bridge)
+
+
+def test_where_the_rate_is_not_the_cause_a_throttled_message_goes_again_at_once_and_then_waits() -> None:
+    bridge = Bridge()
+    bridge.engine.outbox.links["a"].limits.carrier.verdict = Verdict.SPORADIC
+    (first,) = bridge.send("hours")
+    bridge.turn(bridge.answers(refused(first, c.ESME_RTHROTTLED)))
+    (second,) = bridge.submits()
+    bridge.turn(bridge.answers(refused(second, c.ESME_RTHROTTLED)))
+    assert bridge.submits() == []
+    bridge.now += 0.02
+    bridge.turn()
+    assert len(bridge.submits()) == 1
+    check(bridge)
+
+
+def test_what_waits_goes_before_new_replies_and_control_replies_before_that() -> None:
+    bridge = Bridge(capacity=1)
+    (first,) = bridge.send("hours")
+    bridge.deliver(text("hours", b"15550000002"))
+    bridge.deliver(text("echo new", b"15550000003"), text("STOP", b"15550000004"))
+    order = []
+    for number in range(3):
+        bridge.turn(bridge.answers(accepted(first, b"%d" % number)))
+        (first,) = bridge.submits()
+        order.append(first.destination_addr[-1:])
+    assert order == [b"4", b"2", b"3"]

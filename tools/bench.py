@@ -5,6 +5,7 @@
     python tools/bench.py --driver DIR --peers DIR   and other SMPP stacks in the same run, for ratios
     python tools/bench.py -k w50 -k receipts         only these workloads
     python tools/bench.py --driver DIR -k mt         messages that wait in the durable outbox, as fast as they leave
+    python tools/bench.py --driver DIR -k w50 -k throttled     what it costs that one in ten is throttled
     python tools/bench.py -k memory                  two million MOs, and the memory meanwhile
 
 The bridge runs by itself on the first core, the load generator on the last. Rules with opt-out words, 50 keywords, 10
@@ -59,6 +60,13 @@ class Workload:
     messages: int = 0
     backlog: int = 0
     """Messages that wait in the store's queue when the bridge starts; then the SMSC only takes them."""
+    throttle_every: int = 0
+    """Every so many-th submit_sm is answered ESME_RTHROTTLED, whatever the rate is; 0 = none."""
+
+    @property
+    def needs_driver(self) -> bool:
+        """Whether only the C driver can do it."""
+        return bool(self.backlog or self.throttle_every)
 
 
 WORKLOADS = (
@@ -67,6 +75,7 @@ WORKLOADS = (
     Workload("w200", 200),
     Workload("rate2000", 50, rate=2000),
     Workload("receipts", 50, receipts=True),
+    Workload("throttled", 50, throttle_every=10),
     Workload("mt", 50, backlog=500_000),
     Workload("memory", 200, messages=2_000_000),
 )
@@ -220,6 +229,7 @@ class Generator:
             else:
                 command += ["-r", str(work.rate)] if work.rate else ["-u", str(4 * work.window)]
             command += ["--receipts"] if work.receipts else []
+            command += ["--throttle-every", str(work.throttle_every)] if work.throttle_every else []
         else:
             load = {
                 "messages": work.messages,
@@ -394,10 +404,10 @@ def main() -> None:
     if args.generate:
         generate(args.generate, args.port, args.to)
         return
-    usual = [w.name for w in WORKLOADS if w.name != "memory" and (args.driver or not w.backlog)]
+    usual = [w.name for w in WORKLOADS if w.name != "memory" and (args.driver or not w.needs_driver)]
     wanted = [w for w in WORKLOADS if w.name in (args.only or usual)]
-    if args.driver is None and any(w.backlog for w in wanted):
-        parser.error("mt needs --driver")
+    if args.driver is None and (names := [w.name for w in wanted if w.needs_driver]):
+        parser.error(f"{' and '.join(names)}: only with --driver")
     results: dict[str, list[Report] | float] = {}
     with tempfile.TemporaryDirectory(prefix="smppbridge-bench-") as name:
         scratch = Path(name)

@@ -33,6 +33,7 @@ SANS_IO = (
     "bridge/store/recent.py",
     "bridge/tokens.py",
     "bridge/dispatch.py",
+    "bridge/intake.py",
     "bridge/limits.py",
     "bridge/rules/*.py",
 )
