@@ -80,6 +80,8 @@ class Guard(msgspec.Struct, array_like=True, gc=False):
     same: int = 0
     """How often it has come in a row."""
     muted_until: float = 0.0
+    heard: float = 0.0
+    """When it came."""
 
 
 class Rating(msgspec.Struct, array_like=True, gc=False):

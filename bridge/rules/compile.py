@@ -62,6 +62,7 @@ def compile_file(tables: RulesTables, at: At, shipped: BuiltIn) -> list[Brand]:
                 _templates(tables, languages, values, captured, at),
                 unmatched,
                 tables.conversation.idle_close,
+                tables.conversation.max_auto_replies or None,
             )
         )
     return brands

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.rules.guard import hear, replied
 from bridge.rules.message import Decision, Inbound, Reply
 from bridge.rules.normalise import normalise
 from bridge.rules.templates import MissingVariable, render
@@ -15,6 +16,7 @@ from bridge.rules.threads import receive
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
+    from bridge.rules.guard import Halt
     from bridge.rules.optout import Control
     from bridge.rules.ruleset import Action, Brand, Ruleset
 
@@ -47,6 +49,18 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
         return _control(control, brand, message, after, now)
     if after.opted_out:
         return Decision("suppressed", "optedout", "", "", (), after, "opted out")
+    if brand.guard is not None:
+        halt = hear(brand.guard, after, whole, now)
+        if halt is not None:
+            return _halt(halt, after, now)
+        decision = _answer(words, whole, brand, message, after, now)
+        if decision.replies:
+            replied(after, now)
+        return decision
+    return _answer(words, whole, brand, message, after, now)
+
+
+def _answer(words: list[str], whole: str, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
     action = brand.keywords.find(words, whole)
     if action is not None:
         return _act(action, brand, message, after, now)
@@ -78,6 +92,14 @@ def _control(control: Control, brand: Brand, message: Inbound, after: Conversati
     texts = brand.control_texts[control.kind]
     text = render(texts.get(after.language) or texts[""], after.variables, message)
     return Decision("control", "control", rule, control.kind, (Reply(rule, text, True),), after)
+
+
+def _halt(halt: Halt, after: Conversation, now: float) -> Decision:
+    if not halt.escalate:
+        return Decision("silent", "loop", halt.rule, "", (), after, halt.detail)
+    if not after.escalated:
+        after.escalated = now
+    return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail)
 
 
 def _act(action: Action, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:

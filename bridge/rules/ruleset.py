@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bridge.rules.guard import GuardTable
     from bridge.rules.keywords import Keywords
     from bridge.rules.optout import Control
     from bridge.rules.patterns import PatternSet
@@ -59,6 +60,8 @@ class Brand:
     """For the first text in a row that no rule knows, and for the ones after it."""
     idle_close: float
     """Seconds of silence after which a new conversation begins."""
+    guard: GuardTable | None = None
+    """The loop guard, None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from bridge.options import At, BadValue, SomeSeconds, fill, nearest, text, whole
+from bridge.rules.guard import GuardTable
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
@@ -184,6 +185,8 @@ class ConversationTable:
     """After this silence the next text begins a new conversation."""
     unmatched: Unmatched = Unmatched()
     """What happens to texts that no rule knows."""
+    max_auto_replies: GuardTable = field(default_factory=GuardTable)
+    """The loop guard."""
 
 
 @dataclass(frozen=True, slots=True)
