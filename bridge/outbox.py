@@ -259,8 +259,13 @@ class Outbox:
             queue.held[not mt.mo] += 1
             self._make_ready(queue, mt)
 
-    def candidates(self, queue: LinkQueue, now: float) -> list[Mt]:
+    def candidates(self, queue: LinkQueue, now: float, *, started: bool = True) -> list[Mt]:
         """Return heads that may be claimed now, in order; the caller claims or drops each, and asks again.
+
+        Args:
+            queue: Of the link.
+            now: Seconds since the epoch.
+            started: Whether messages that we start may go too.
 
         Without limits as many as fit, with limits one: the next is judged when that one is counted.
         """
@@ -271,7 +276,7 @@ class Outbox:
         heads: list[Mt] = []
         taken: set[int] = set()
         room = queue.room
-        for lane in (queue.ready, queue.started):
+        for lane in (queue.ready, queue.started) if started else (queue.ready,):
             while lane and room > 0:
                 mt = lane[0]
                 waiting = self._pairs.get(pair_of(mt))
@@ -353,8 +358,10 @@ class Outbox:
         """
         due = float("inf")
         if self._retries:
-            # Those that are due soon after one another go with it: each turn is a commit.
-            due = ceil(self._retries[0][0] / _COALESCE) * _COALESCE
+            due, _, mt, _ = self._retries[0]
+            if self.links[mt.link].gate is None:
+                # At full speed many are due soon after one another, and each turn is a commit.
+                due = ceil(due / _COALESCE) * _COALESCE
         for queue in self.links.values():
             if queue.unloaded != _ALL_LOADED and any(map(queue.wants_page, range(3))):
                 return now

@@ -120,9 +120,9 @@ class TurnWork(Stage):
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
             self._load_page(queue)
         if not any(mt.control for mt, _ in self.deciding.replies):
-            # What has waited goes first; then new replies find nothing before them, and may be claimed as they are
+            # Replies that have waited go first; then new ones find nothing before them, and may be claimed as they are
             # made. Control replies would go before what waits.
-            self._refill()
+            self._refill(started=False)
         self._schedule_replies()
         self._refill()
         self._commit()
@@ -198,7 +198,7 @@ class TurnWork(Stage):
             else:
                 changes.queued.append(mt)
 
-    def _refill(self) -> None:
+    def _refill(self, *, started: bool = True) -> None:
         """Claim what waits, as far as windows and rates allow."""
         outbox, now = self.outbox, self.now
         outbox.release_due(now)
@@ -207,7 +207,7 @@ class TurnWork(Stage):
             return
         for queue in outbox.links.values():
             while True:
-                heads = outbox.candidates(queue, now)
+                heads = outbox.candidates(queue, now, started=started)
                 if not heads:
                     break
                 self.deciding.know([(mt.contact, mt.brand) for mt in heads])

@@ -27,7 +27,7 @@ from smppcore.throttle import TokenBucket
 BACK_OFF = 0.98
 """The share of what the carrier accepts that is aimed at: the rest is for the jitter of the way there, which moves
 requests from one of the carrier's intervals to the next."""
-PROBING_COST = 1 / 130
+PROBING_COST = 1 / 150
 """The share of throttled answers that probing may cost."""
 LOWEST = 0.5
 """So much is always tried, or the end of an outage would go unseen."""
@@ -323,7 +323,9 @@ class AdaptiveRate:
             return
         clean = 5.0 if rate <= 2.0 * LOWEST else max(20.0, 3.0 / self._share)
         # Just after a probe it is most likely the limit, and not worth many more throttled answers to be sure.
-        enough = 2 if self._cost and self._falls <= 2 else _MANY
+        # The same if the share has fallen by half already: then it is the rate.
+        likely = (self._cost and self._falls <= 2) or (answers >= 20 and share < 0.5 * self._share)
+        enough = 2 if likely else _MANY
         if self._run < clean and throttled < enough and answers < 100:
             self._due = math.floor(elapsed) + 1.0
             return

@@ -159,8 +159,8 @@ def _first_certificate(cert: Path) -> str:
 
 
 def is_end(error: BaseException) -> bool:
-    """Whether the peer has closed the connection without a word of TLS."""
-    return isinstance(error, ssl.SSLEOFError)
+    """Whether the peer has closed the connection instead of going on with the handshake."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def explain(error: BaseException, name: str = "") -> str:
@@ -180,5 +180,7 @@ def explain(error: BaseException, name: str = "") -> str:
     if is_end(error):
         return "the peer closed during the handshake: use its TLS port, or no tls"
     if isinstance(error, ssl.SSLError):
-        return _REASONS.get(error.reason, error.reason.replace("_", " ").lower())
+        # Some errors come without a reason, whatever the annotation says.
+        reason = str(error.reason or error)
+        return _REASONS.get(reason, reason.replace("_", " ").lower())
     return ""

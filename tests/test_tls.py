@@ -119,6 +119,10 @@ def test_a_peer_that_does_not_speak_tls_is_named_so() -> None:
 
 def test_an_end_in_the_handshake_and_other_errors_have_words() -> None:
     assert is_end(ssl.SSLEOFError())
+    assert explain(ssl.SSLZeroReturnError()).startswith("the peer closed during the handshake")
+    nameless = ssl.SSLError("bad luck")
+    nameless.reason = None  # type: ignore[assignment]
+    assert explain(nameless) == "('bad luck',)"
     assert explain(ssl.SSLEOFError()).startswith("the peer closed during the handshake")
     odd = ssl.SSLError(1, "odd")
     odd.reason = "DATA_LENGTH_TOO_LONG"
