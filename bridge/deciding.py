@@ -210,6 +210,7 @@ class Deciding(Stage):
             decision.state.session = replace(session, call=number)
         row = OpenCall(number, *key, call.name, call.arguments, call.timeout, self.now)
         self.changes.rows["call", _id.pack(number)] = msgspec.msgpack.encode(row)
+        self.changes.log.append(("call", key[1], key[0], number))
         self.effects.calls.append(row)
 
     def _reply(self, reply: Reply, encoded: Encoded, after: Conversation, link: str, mo: int, queue: LinkQueue) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from smppcore.constants import state_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bridge.records import Mo, Mt
     from bridge.store import LogEntry
@@ -151,22 +151,37 @@ def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
         if mo is None:
             raise LookupError(f"the store lacks the row {entry[1]} that its log names")
         row = mo_row(mo)
-        ids = entry[2] if isinstance(entry[2], list) else []
-        replies = [reader.mt(_number(n)) for n in ids]
-        row["replies"] = [
-            {"id": mt.id, "template": mt.template, "text": mt.text, "control": mt.control}
-            for mt in replies
-            if mt is not None
-        ]
+        row["text"] = mo.decided if "late" in mo.flags else mo.text
+        row["replies"] = _replies(reader, entry[2])
         return row
-    names = {
-        "submit": ("id", "part", "command_status", "message_id"),
-        "receipt": ("id", "part", "message_state", "error"),
-        "link": ("name", "state", "detail"),
-    }.get(str(kind), ("id",))
+    names = _NAMES.get(str(kind), ("id",))
     other: Row = {"kind": str(kind)}
     other.update(zip(names, entry[1:], strict=True))  # type: ignore[arg-type]
+    if kind == "opted out" and (mt := reader.mt(_number(entry[1]))) is not None:
+        other |= {"brand": mt.brand, "contact": mt.contact}
+    if names[-1] == "replies":
+        other["replies"] = _replies(reader, entry[-1])
     return other
+
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "submit": ("id", "part", "command_status", "message_id"),
+    "receipt": ("id", "part", "message_state", "error"),
+    "link": ("name", "state", "detail"),
+    "woken": ("brand", "contact", "replies"),
+    "call": ("brand", "contact", "id"),
+    "called": ("brand", "contact", "id", "values", "error", "replies"),
+    "asked": ("brand", "contact", "request", "by", "values", "replies"),
+}
+
+
+def _replies(reader: LmdbReader, ids: object) -> list[Value]:
+    replies = [reader.mt(_number(n)) for n in ids] if isinstance(ids, list) else []
+    return [
+        {"id": mt.id, "template": mt.template, "text": mt.text, "control": mt.control}
+        for mt in replies
+        if mt is not None
+    ]
 
 
 def _number(value: object) -> int:

@@ -122,10 +122,11 @@ class Joining(Stage):
     def _late(self, name: AssemblyKey, assembly: Assembly, queue: LinkQueue, mo: Mo) -> None:
         """Keep a part of a message that has been read without it: the row is made whole, the decision stands."""
         text = read_message(assembly.ordered(), queue.texts.default_alphabet)
-        if text is not None:
-            mo.text = text
         if "late" not in mo.flags:
             mo.flags = (*mo.flags, "late")
+            mo.decided = mo.text
+        if text is not None:
+            mo.text = text
         assembly.complete(name[5])
         self.changes.assemblies[pack_key(name)] = assembly.pack()
 

@@ -213,6 +213,8 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     """Of that, 0.0 to 1.0; -1.0 if the model was not asked."""
     runner_up: str = ""
     """The second nearest."""
+    decided: str = ""
+    """The text that was decided, if parts that came after that have made `text` another one (flag "late")."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):

@@ -30,6 +30,7 @@ SANS_IO = (
     "smppcore/testbed/triggers.py",
     "smppcore/testbed/verdicts.py",
     "bridge/records.py",
+    "bridge/replay.py",
     "bridge/store/recent.py",
     "bridge/tokens.py",
     "bridge/dispatch.py",
