@@ -37,9 +37,10 @@ SANS_IO = (
     "bridge/intake.py",
     "bridge/limits.py",
     "bridge/rules/*.py",
+    "bridge/rules/intents/*.py",
 )
 
-PACKAGES = {"rules", "text"}
+PACKAGES = {"rules", "intents", "text"}
 
 # Modules whose tests fill several files, by topic.
 SEVERAL = {"session"}

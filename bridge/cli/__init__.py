@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("bridge.cli.demo:demo", "Everything on loopback: simulator, bridge and scripted subscribers."),
     "run": ("bridge.cli.run:run", "Run the service."),
     "check": ("bridge.cli.check:check", "Check the configuration, the rules and the rules' tests."),
+    "explain": ("bridge.cli.explain:explain", "Why a text gets the answer that it gets."),
+    "chat": ("bridge.cli.chat:chat", "Talk to the rules, as a customer."),
     "sim": ("bridge.cli.sim:sim", "Run the SMSC simulator."),
     "diag": ("bridge.cli.diag:diag", "Diagnose a link: bind, throughput, one message to its receipt."),
     "load": ("bridge.cli.load:load", "Submit to any SMSC, or send texts to any ESME, and measure it."),

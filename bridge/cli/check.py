@@ -11,6 +11,8 @@ import click
 from bridge import config as configuration
 from bridge import rules
 from bridge.cli.common import config_option, json_option, print_json, print_table
+from bridge.cli.training import print_training, training_report
+from bridge.training import trainer
 from smppcore.text import count_segments
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
     """  # noqa: D301  \b keeps click from wrapping the example
     try:
         settings = configuration.load(config)
-        ruleset = rules.load(settings.bridge.rules)
+        ruleset = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=False))
     except (configuration.ConfigError, rules.RulesError) as exc:
         problems = [str(problem) for problem in exc.problems]
         if as_json:
@@ -70,6 +72,7 @@ def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]
                 "patterns": file.patterns,
                 "templates": file.templates,
                 "tests": file.tests,
+                "training": None if file.training is None else training_report(file.training),
             }
             for file in ruleset.files
         ],
@@ -126,6 +129,10 @@ def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
     if files:
         print_table(("rules", "version", "brands", *counts), files, right=counts)
         click.echo()
+    for file in ruleset.files:
+        if file.training is not None:
+            print_training(file.file.removeprefix(folder), file.training)
+            click.echo()
     passed = sum(file.tests for file in ruleset.files)
     click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
     for link, longer in groupby(_longer_texts(settings, ruleset), key=lambda text: text.link):

@@ -15,6 +15,7 @@ from bridge import rules
 from bridge.cli import CliProblem
 from bridge.cli.common import config_option
 from bridge.service import Service
+from bridge.training import trainer
 from bridge.web import serve
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run(config: Path, *, verbose: bool) -> None:
     settings = configuration.load(config)
     if not settings.link:
         raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
-    service = Service(settings, rules.load(settings.bridge.rules))
+    service = Service(settings, rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=True)))
     # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the
     # default thresholds the collector walks every message in flight over and over (a third of the time at a window of
     # 200).

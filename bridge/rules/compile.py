@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.options import At, nearest
@@ -12,12 +13,18 @@ from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
 from bridge.rules.patterns import Pattern, PatternError, PatternSet
 from bridge.rules.ruleset import Action, Brand, Texts
 from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text
+from bridge.rules.typos import compile_typos
 from smppcore.text import count_segments
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bridge.rules.tables import BrandTable, Escalation, OptoutTable, RulesTables, Unmatched
+    from bridge.rules.escalation import Escalation
+    from bridge.rules.intents.compile import Trainer
+    from bridge.rules.intents.tables import IntentTable
+    from bridge.rules.intents.train import Report
+    from bridge.rules.intents.understanding import Understanding
+    from bridge.rules.tables import BrandTable, OptoutTable, RulesTables, Unmatched
 
 _BRAND_VARIABLES = ("brand", "help_contact")
 _NAMES_NEEDED = {"stop": ("brand",), "start": ("brand",), "help": ("brand", "help_contact")}
@@ -25,24 +32,30 @@ _GROUP = re.compile(r"\(\?P?<(\w+)>")
 _POLICIES = ("escalate", "silent")
 
 
-def compile_file(tables: RulesTables, at: At, shipped: BuiltIn) -> list[Brand]:
+def compile_file(
+    tables: RulesTables, at: At, shipped: BuiltIn, train: Trainer | None = None
+) -> tuple[list[Brand], Report | None]:
     """Compiles a rules file.
 
     Args:
         tables: The file as it is written.
         at: Its root; problems go there.
         shipped: The built-in control words and texts.
+        train: Makes the model of its intents; None = it is trained here.
 
     Returns:
-        Its brands; of no use if there were problems.
+        Its brands, of no use if there were problems; how well its intents do, None if it has none.
     """
     controls = _controls(tables.optout, at.child("optout"), shipped)
-    known = tables.template.keys()
     keywords = _keywords(tables, at, controls)
     patterns, pattern_actions, captured = _patterns(tables, at)
     unmatched_at = at.child("conversation").child("unmatched")
-    unmatched = _unmatched(tables.conversation.unmatched, known, unmatched_at)
+    unmatched = _unmatched(tables.conversation.unmatched, tables, unmatched_at)
     _check_names(tables, at)
+    understanding, report = _understanding(tables, at, train)
+    vocabulary = frozenset() if understanding is None else understanding.model.vocabulary
+    typos = compile_typos(keywords, controls, vocabulary)
+    which = Action("ask", "ask.which", "replied", "which", asks=True) if _asks("which", tables) else None
     brands = []
     for name, table in tables.brand.items():
         languages = table.languages or ("en",)
@@ -63,9 +76,12 @@ def compile_file(tables: RulesTables, at: At, shipped: BuiltIn) -> list[Brand]:
                 unmatched,
                 tables.conversation.idle_close,
                 tables.conversation.max_auto_replies or None,
+                typos,
+                understanding,
+                which,
             )
         )
-    return brands
+    return brands, report
 
 
 # ---------------------------------------------------------------- control words and their texts
@@ -237,7 +253,28 @@ def _action(
     return Action(layer, rule, "replied", template, "", language)
 
 
-def _unmatched(policy: Unmatched, known: Collection[str], at: At) -> tuple[Action, Action]:
+def _understanding(tables: RulesTables, at: At, train: Trainer | None) -> tuple[Understanding | None, Report | None]:
+    if not tables.intent:
+        return None, None
+    # NumPy takes a tenth of a second to import: only whoever has intents pays for it.
+    from bridge.rules.intents.compile import compile_intents
+    from bridge.rules.intents.train import train as train_here
+
+    def action_of(table: IntentTable, name: str, here: At) -> Action:
+        action = _action("intent", f"intent.{name}", "", table.reply, table.escalate, tables, here)
+        return replace(action, resolves=table.resolves)
+
+    return compile_intents(tables.intent, tables.intents, at, action_of, train or train_here) or (None, None)
+
+
+def _asks(name: str, tables: RulesTables) -> bool:
+    texts = tables.template[name].texts.values() if name in tables.template else ()
+    return bool(texts) and all("{a}" in text and "{b}" in text for text in texts)
+
+
+def _unmatched(policy: Unmatched, tables: RulesTables, at: At) -> tuple[Action, Action]:
+    known = tables.template.keys()
+
     def action(which: str, choice: str) -> Action:
         rule = f"unmatched.{which}"
         if choice == "escalate":
@@ -246,6 +283,12 @@ def _unmatched(policy: Unmatched, known: Collection[str], at: At) -> tuple[Actio
             return Action("silent", rule, "silent", "", "no rule knows this text")
         if choice not in known:
             at.child(which).problem(f"there is no template `{choice}`{nearest(choice, [*known, *_POLICIES])}")
+        if _asks(choice, tables):
+            if which == "second":
+                at.child(which).problem(f"`{choice}` asks which of two is meant; asking again does not help")
+            elif not tables.intent:
+                at.child(which).problem(f"`{choice}` asks which of two intents is meant, and there is no [intent.NAME]")
+            return Action("ask", rule, "replied", choice, asks=True)
         return Action("ask", rule, "replied", choice)
 
     return action("first", policy.first), action("second", policy.second)
@@ -265,6 +308,7 @@ def _templates(
     for name, table in tables.template.items():
         here = at.child("template").child(name)
         texts: dict[str, Text] = {}
+        values_later = {*captured, "a", "b"} if _asks(name, tables) else captured
         for language in languages:
             source = table.texts.get(language)
             if source is None:
@@ -273,7 +317,7 @@ def _templates(
             if not source.strip():
                 here.child(language).problem("is empty")
             try:
-                text = compile_text(source, values, captured)
+                text = compile_text(source, values, values_later)
             except TemplateError as exc:
                 here.child(language).problem(str(exc))
                 continue

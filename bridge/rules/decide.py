@@ -1,7 +1,8 @@
 """One text in, one decision out: pure, so that a recorded day can be replayed to the same octets.
 
-The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); keywords;
-patterns; the policy for what nothing knows. Opening hours, quiet hours, caps and suppression act at sending, not here.
+The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); the answer to
+"which of the two?"; keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy
+for what nothing knows. Opening hours, quiet hours, caps and suppression act at sending, not here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from bridge.rules.threads import receive
 if TYPE_CHECKING:
     from bridge.records import Conversation
     from bridge.rules.guard import Halt
+    from bridge.rules.intents.understanding import Understanding
     from bridge.rules.optout import Control
     from bridge.rules.ruleset import Action, Brand, Ruleset
 
@@ -61,6 +63,11 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
 
 
 def _answer(words: list[str], whole: str, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
+    understanding = brand.understanding
+    if after.offered:
+        offered, after.offered = after.offered, ()
+        if understanding is not None and (action := understanding.pick(offered, words, whole)):
+            return _act(action, brand, message, after, now)
     action = brand.keywords.find(words, whole)
     if action is not None:
         return _act(action, brand, message, after, now)
@@ -69,11 +76,51 @@ def _answer(words: list[str], whole: str, brand: Brand, message: Inbound, after:
         if found[1]:
             after.variables = after.variables | found[1]
         return _act(brand.pattern_actions[found[0]], brand, message, after, now)
-    action = brand.unmatched[1 if after.unmatched else 0]
+    if brand.typos is not None and (action := brand.typos.find(words, whole)):
+        return _act(action, brand, message, after, now)
+    judgement = None if understanding is None else understanding.judge(words)
+    if judgement is None or understanding is None:
+        return _unmatched(brand, message, after, now, None)
+    if judgement.answer:
+        decision = _act(understanding.actions[judgement.intent], brand, message, after, now)
+    elif judgement.unsure is not None and brand.which is not None and not after.unmatched:
+        decision = _ask(brand.which, judgement.unsure, understanding, brand, message, after, now)
+        after.unmatched = 1
+    else:
+        decision = _unmatched(brand, message, after, now, judgement.likely)
+    decision.intent, decision.confidence = judgement.intent, judgement.confidence
+    decision.runner_up, decision.words = judgement.runner_up, judgement.words
+    return decision
+
+
+def _unmatched(
+    brand: Brand, message: Inbound, after: Conversation, now: float, likely: tuple[str, str] | None
+) -> Decision:
     unmatched = after.unmatched + 1
-    decision = _act(action, brand, message, after, now)
+    action = brand.unmatched[1 if after.unmatched else 0]
+    if not action.asks:
+        decision = _act(action, brand, message, after, now)
+    elif likely is None or brand.understanding is None:
+        # Like none of the intents: to ask which of two it is would be silly.
+        decision = _act(brand.unmatched[1], brand, message, after, now)
+    else:
+        decision = _ask(action, likely, brand.understanding, brand, message, after, now)
     after.unmatched = unmatched
     return decision
+
+
+def _ask(
+    action: Action,
+    intents: tuple[str, str],
+    understanding: Understanding,
+    brand: Brand,
+    message: Inbound,
+    after: Conversation,
+    now: float,
+) -> Decision:
+    after.offered = intents
+    variables = understanding.offer(intents, after.language or brand.languages[0])
+    return _act(action, brand, message, after, now, variables)
 
 
 def _control(control: Control, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
@@ -102,7 +149,14 @@ def _halt(halt: Halt, after: Conversation, now: float) -> Decision:
     return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail)
 
 
-def _act(action: Action, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
+def _act(
+    action: Action,
+    brand: Brand,
+    message: Inbound,
+    after: Conversation,
+    now: float,
+    more: dict[str, str] | None = None,
+) -> Decision:
     after.unmatched = 0
     if action.language in brand.languages:
         after.language = action.language
@@ -111,7 +165,8 @@ def _act(action: Action, brand: Brand, message: Inbound, after: Conversation, no
     if action.template:
         texts = brand.texts[action.template]
         try:
-            text = render(texts.get(after.language) or texts[""], after.variables, message)
+            variables = after.variables | more if more else after.variables
+            text = render(texts.get(after.language) or texts[""], variables, message)
         except MissingVariable as exc:
             outcome, detail = "escalated", f"template {action.template} has no value for {{{exc.name}}}"
         else:
@@ -119,4 +174,6 @@ def _act(action: Action, brand: Brand, message: Inbound, after: Conversation, no
             after.messages_out += 1
     if outcome == "escalated" and not after.escalated:
         after.escalated = now
+    elif action.resolves and not after.resolved:
+        after.resolved, after.resolved_by = now, "automated"
     return Decision(outcome, action.layer, action.rule, "", replies, after, detail)

@@ -21,6 +21,8 @@ from bridge.rules.tables import RulesTables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from bridge.rules.intents.compile import Trainer
+
 
 class RulesError(Exception):
     """The rules cannot be used.
@@ -34,11 +36,12 @@ class RulesError(Exception):
         self.problems = problems
 
 
-def load(paths: Iterable[Path]) -> Ruleset:
+def load(paths: Iterable[Path], train: Trainer | None = None) -> Ruleset:
     """Reads, checks and compiles rules files, and runs their tests.
 
     Args:
         paths: The files, in the order of the configuration.
+        train: Makes the models of their intents; None = they are trained here.
 
     Returns:
         The rules, ready for `decide`.
@@ -55,16 +58,22 @@ def load(paths: Iterable[Path]) -> Ruleset:
             problems.append(Problem(str(path), 0, "", f"cannot read the rules: {exc.strerror}"))
         except UnicodeDecodeError:
             problems.append(Problem(str(path), 0, "", "is not UTF-8 text"))
-    return compile_rules(sources, built_in(), problems)
+    return compile_rules(sources, built_in(), problems, train)
 
 
-def compile_rules(sources: Sequence[tuple[str, str]], shipped: BuiltIn, problems: Iterable[Problem] = ()) -> Ruleset:
+def compile_rules(
+    sources: Sequence[tuple[str, str]],
+    shipped: BuiltIn,
+    problems: Iterable[Problem] = (),
+    train: Trainer | None = None,
+) -> Ruleset:
     """Checks and compiles rules, and runs their tests.
 
     Args:
         sources: The name and the text of each file.
         shipped: The built-in control words and texts.
         problems: What was wrong before.
+        train: As of `load`.
 
     Returns:
         The rules.
@@ -82,7 +91,7 @@ def compile_rules(sources: Sequence[tuple[str, str]], shipped: BuiltIn, problems
         if not at.problems:
             tables = fill(RulesTables(), raw, at)
             _check_brands(tables, at, owners)
-            brands = compile_file(tables, at, shipped)
+            brands, training = compile_file(tables, at, shipped, train)
             for brand in brands:
                 for number in brand.numbers:
                     plain = number.removeprefix("+")
@@ -97,6 +106,7 @@ def compile_rules(sources: Sequence[tuple[str, str]], shipped: BuiltIn, problems
                     len(tables.pattern),
                     len(tables.template),
                     len(tables.test),
+                    training,
                 )
             )
         found += at.problems

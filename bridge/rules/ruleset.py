@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bridge.rules.guard import GuardTable
+    from bridge.rules.intents.train import Report
+    from bridge.rules.intents.understanding import Understanding
     from bridge.rules.keywords import Keywords
     from bridge.rules.optout import Control
     from bridge.rules.patterns import PatternSet
     from bridge.rules.templates import Text
+    from bridge.rules.typos import Typos
 
 Texts = Mapping[str, "Text"]
 """One template by language; "" is the brand's first language."""
@@ -33,6 +36,10 @@ class Action:
     """As in Decision."""
     language: str = ""
     """The language of the word that was sent, "" = not known."""
+    resolves: bool = False
+    """The conversation is resolved by it."""
+    asks: bool = False
+    """Its template asks which of two intents is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,12 @@ class Brand:
     """Seconds of silence after which a new conversation begins."""
     guard: GuardTable | None = None
     """The loop guard, None if there is none."""
+    typos: Typos | None = None
+    """Keywords that may be misspelt, None if there are none."""
+    understanding: Understanding | None = None
+    """The intents, None if there are none."""
+    which: Action | None = None
+    """Asks which of two intents is meant, None if no template does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,8 @@ class RulesFile:
     patterns: int
     templates: int
     tests: int
+    training: Report | None = None
+    """How well the intents do in cross-validation, None if there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from bridge.options import At, BadValue, SomeSeconds, fill, nearest, text, whole
+from bridge.options import At, BadValue, SomeSeconds, nearest, text, whole
+from bridge.rules.escalation import Escalation, read_escalation
 from bridge.rules.guard import GuardTable
+from bridge.rules.intents.tables import IntentsTable, IntentTable
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
@@ -93,22 +95,6 @@ class OptoutTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Escalation:
-    """escalate = { … }: to whom a message is handed."""
-
-    queue: str = "default"
-    priority: Literal["low", "normal", "high"] = "normal"
-
-
-def _escalate(value: object, at: At) -> Escalation | None:
-    if isinstance(value, bool):
-        return Escalation() if value else None
-    if not isinstance(value, dict):
-        raise BadValue("must be true, false or a table of queue, priority")
-    return fill(Escalation(), value, at)
-
-
-@dataclass(frozen=True, slots=True)
 class KeywordTable:
     """[[keyword]]."""
 
@@ -118,7 +104,7 @@ class KeywordTable:
     """The whole message, its first word, or words in a row anywhere in it."""
     reply: str = ""
     """The template to answer with; "none" = known, and deliberately not answered."""
-    escalate: Annotated[Escalation | None, _escalate] = None
+    escalate: Annotated[Escalation | None, read_escalation] = None
     """true or { queue, priority }: hand the message to a person."""
 
 
@@ -132,7 +118,7 @@ class PatternTable:
     """In RE2's syntax; named groups become variables."""
     reply: str = ""
     """As in [[keyword]]."""
-    escalate: Annotated[Escalation | None, _escalate] = None
+    escalate: Annotated[Escalation | None, read_escalation] = None
     """As in [[keyword]]."""
 
 
@@ -222,6 +208,8 @@ class RulesTables:
     optout: OptoutTable = OptoutTable()
     keyword: tuple[KeywordTable, ...] = ()
     pattern: tuple[PatternTable, ...] = ()
+    intents: IntentsTable = field(default_factory=IntentsTable)
+    intent: dict[str, IntentTable] = field(default_factory=dict)
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
     test: tuple[SelfTestTable, ...] = ()

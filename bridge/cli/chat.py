@@ -1,0 +1,141 @@
+"""`smppbridge chat`: talk to the rules as a customer would. The clock is its own, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, cast
+
+import click
+import msgspec
+
+from bridge import config as configuration
+from bridge.cli.common import config_option, printable
+from bridge.cli.explain import CONTACT, load_rules, reasons, standard_input, texted_number
+from bridge.records import Conversation
+from bridge.rules import Inbound, Wake, decide, react
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.rules import Decision, Ruleset
+
+COMMANDS = """\
+/why          why the last text got its answer
+/state        what is known of the conversation
+/timeout      let time pass until the conversation has something to do
+/lang CODE    be a customer who was answered in this language
+/new          be another customer
+/quit         end"""
+
+
+@click.command()
+@config_option
+@click.option("--number", help="The service number that is texted. [default: the first of the rules]")
+def chat(config: Path, number: str | None) -> None:
+    """Talk to the rules, as a customer; /help lists what else can be typed.
+
+    Nothing is written, nothing is called, no service needs to run. A line is a text.
+
+    \b
+    Example:
+      smppbridge chat -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    ruleset = load_rules(configuration.load(config))
+    talk = Chat(ruleset, texted_number(ruleset, number), time.time())
+    prompt = sys.stdin.isatty()
+    if prompt:
+        click.echo(f"{talk.number} ({talk.brand}), rules {ruleset.version}; /help")
+    lines = standard_input()
+    while True:
+        if prompt:
+            click.echo("> ", nl=False)
+        line = next(lines, "/quit")
+        if line.strip() == "/quit":
+            return
+        for said in talk.say(line):
+            click.echo(printable(said))
+
+
+class Chat:
+    """One customer and the rules.
+
+    Args:
+        ruleset: The rules.
+        number: The service number that is texted.
+        now: Where its clock begins.
+    """
+
+    def __init__(self, ruleset: Ruleset, number: str, now: float) -> None:
+        self.number = number
+        self.brand = ruleset.brand_of(number)
+        self._ruleset = ruleset
+        self._now = now
+        self._messages = 0
+        self._state: Conversation | None = None
+        self._last: tuple[str, Decision] | None = None
+
+    def say(self, line: str) -> list[str]:
+        """Take a text, or a command that begins with a slash; return the lines that answer it."""
+        word, _, rest = line.strip().partition(" ")
+        if not word.startswith("/"):
+            return self._text(line)
+        match word:
+            case "/why" if self._last is not None:
+                return list(reasons(*self._last, self._ruleset, self.number))
+            case "/why":
+                return ["nothing was said yet"]
+            case "/state":
+                return self._shown()
+            case "/timeout":
+                return self._timeout()
+            case "/lang":
+                return self._language(rest.strip())
+            case "/new":
+                self._state = self._last = None
+                return ["a new customer"]
+            case _:
+                return COMMANDS.splitlines()
+
+    def _shown(self) -> list[str]:
+        if self._state is None:
+            return ["there is no conversation yet"]
+        known = msgspec.structs.asdict(self._state)
+        return json.dumps(known, default=_plain, ensure_ascii=False, indent=2).splitlines()
+
+    def _text(self, text: str) -> list[str]:
+        self._now += 1.0
+        self._messages += 1
+        decision = decide(Inbound(text, CONTACT, self.number), self._state, self._ruleset, self._now, self._messages)
+        self._last = (text, decision)
+        return self._done(decision)
+
+    def _timeout(self) -> list[str]:
+        if self._state is None or not self._state.wake:
+            return ["nothing is due by time alone"]
+        passed = max(0.0, self._state.wake - self._now)
+        self._now += passed
+        return [f"({passed:.0f} s later)", *self._done(react(Wake(), self._state, self._ruleset, self._now))]
+
+    def _language(self, language: str) -> list[str]:
+        known = self._ruleset.numbers[self.number].languages
+        if language not in known:
+            return [f"the brand speaks {', '.join(known)}"]
+        if self._state is None:
+            self._state = Conversation(CONTACT, self.brand)
+        self._state.language = language
+        return [f"answered in {language} from now on"]
+
+    def _done(self, decision: Decision) -> list[str]:
+        self._state = decision.state
+        said = [f"< {reply.text}" for reply in decision.replies]
+        if decision.call is not None:
+            said.append(f"(calls {decision.call.name}: not here)")
+        if not decision.replies or decision.outcome == "escalated":
+            said.append(f"({decision.outcome}{f': {decision.detail}' if decision.detail else ''})")
+        return said
+
+
+def _plain(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else msgspec.structs.asdict(cast("msgspec.Struct", value))

@@ -1,0 +1,140 @@
+"""`smppbridge explain`: why a text gets the answer that it gets. It decides as the service does, and writes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import config as configuration
+from bridge import rules
+from bridge.cli import CliProblem
+from bridge.cli.common import config_option, printable
+from bridge.records import Conversation
+from bridge.rules import Inbound, decide
+from bridge.rules.normalise import normalise
+from bridge.training import trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.config import Config
+    from bridge.rules import Decision, Ruleset
+
+CONTACT = "15550001234"
+"""A number that is nobody's."""
+
+
+@click.command()
+@config_option
+@click.argument("text", required=False)
+@click.option("--number", help="The service number that is texted. [default: the first of the rules]")
+@click.option("--lang", default="", help="The language in which the customer was answered before.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+def explain(config: Path, text: str | None, number: str | None, lang: str, *, as_json: bool) -> None:
+    """Explain why a text gets the answer that it gets; without TEXT, each line of standard input.
+
+    Every text is the first of a new customer. Nothing is written, no service needs to run.
+
+    \b
+    Example:
+      smppbridge explain -c bridge.toml "wheres my prcel"
+      smppbridge explain -c bridge.toml --json < texts.txt
+    """  # noqa: D301  \b keeps click from wrapping the example
+    ruleset = load_rules(configuration.load(config))
+    number = texted_number(ruleset, number)
+    brand = ruleset.brand_of(number)
+    now = time.time()
+    for line in standard_input() if text is None else (text,):
+        state = Conversation(CONTACT, brand, language=lang) if lang else None
+        decision = decide(Inbound(line, CONTACT, number), state, ruleset, now, 1)
+        if as_json:
+            click.echo(json.dumps(as_object(line, decision), ensure_ascii=False))
+        else:
+            click.echo(printable(line))
+            for said in reasons(line, decision, ruleset, number):
+                click.echo(f"  {printable(said)}")
+
+
+def load_rules(config: Config) -> Ruleset:
+    """Load the rules of a configuration; a model that a service has trained is used, none is kept.
+
+    Raises:
+        RulesError: With everything that is wrong.
+    """
+    return rules.load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
+
+
+def texted_number(ruleset: Ruleset, number: str | None) -> str:
+    """Return the service number to be texted.
+
+    Raises:
+        CliProblem: No brand has it, or there is none at all.
+    """
+    if number is None:
+        first = next(iter(ruleset.numbers.values()), None)
+        if first is None:
+            raise CliProblem("there are no rules: name a rules file under [bridge] in the configuration")
+        return first.numbers[0]
+    if not ruleset.brand_of(number):
+        raise CliProblem(f"no brand has the number {number}")
+    return number
+
+
+def standard_input() -> Iterator[str]:
+    """Yield the lines of standard input, whatever octets they have."""
+    for line in io.TextIOWrapper(sys.stdin.buffer, "utf-8", "replace"):
+        yield line.rstrip("\r\n")
+
+
+def as_object(text: str, decision: Decision) -> dict[str, object]:
+    """Return a decision as `--json` prints it."""
+    judged = decision.confidence >= 0.0
+    return {
+        "text": text,
+        "control": decision.control or None,
+        "layer": decision.layer,
+        "rule": decision.rule or None,
+        "intent": decision.intent if judged else None,
+        "confidence": decision.confidence if judged else None,
+        "outcome": decision.outcome,
+        "replies": [reply.text for reply in decision.replies],
+    }
+
+
+def reasons(text: str, decision: Decision, ruleset: Ruleset, number: str) -> Iterator[str]:
+    """Yield lines that say what was decided, and why."""
+    rule = f" by {decision.rule}" if decision.rule else ""
+    detail = f" ({decision.detail})" if decision.detail else ""
+    yield f"{decision.outcome}: layer {decision.layer}{rule}{detail}"
+    if decision.confidence >= 0.0:
+        yield _by_words(text, decision, ruleset, number)
+    for reply in decision.replies:
+        yield f"{reply.template}: {reply.text}"
+
+
+def _by_words(text: str, decision: Decision, ruleset: Ruleset, number: str) -> str:
+    understanding = ruleset.numbers[number].understanding
+    said = f"{decision.intent} {_share(decision.confidence)}"
+    if understanding is None:
+        return said
+    judgement = understanding.judge(normalise(text))
+    following = f"; runner-up {decision.runner_up}" if decision.runner_up else ""
+    if judgement is not None and decision.runner_up:
+        following += f" {_share(judgement.following)}"
+    model = understanding.model
+    pushes = []
+    for word, push in decision.words:
+        grams = "" if " " in word else " ".join(model.grams(word, model.classes.index(decision.intent), 2))
+        pushes.append(f"{word} {push:+.1f}{f' [{grams}]' if grams else ''}")
+    needed = f"; needs {_share(understanding.threshold)}"
+    return f"{said} ({', '.join(pushes)}{following}{needed})".replace("(; ", "(")
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
