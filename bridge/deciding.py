@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from bridge import evidence
 from bridge.desk import Stage
 from bridge.events import OpenCall
 from bridge.records import Conversation, Mt
 from bridge.rules import Decision, Inbound, Wake, decide, react
-from bridge.rules.message import CALLING
+from bridge.rules.message import CALLING, Fact
 from smppcore.text import encode_message
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ class Deciding(Stage):
                 mo.detail = f"{mo.detail}: {decision.detail}" if mo.detail else decision.detail
             reply_ids: list[int] = []
             self.changes.log.append(("mo", mo.id, reply_ids))
-            self._keep(key, state, decision)
+            mo.before, after.last = after.last, mo.id
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue))
+            self._keep(key, state, decision, mo.id, reply_ids)
 
     def wake(self) -> None:
         """Wake the conversations whose time has come, a page of them."""
@@ -175,19 +177,37 @@ class Deciding(Stage):
             return f"the link `{decision.state.link}` is not configured" if decision.state.link else "there is no link"
         reply_ids: list[int] = []
         self.changes.log.append((*entry, reply_ids))
-        self._keep(key, before, decision)
         after = decision.state
         for reply, encoded in zip(decision.replies, replies, strict=True):
             assert queue is not None  # noqa: S101  judged above
             reply_ids.append(self._reply(reply, encoded, after, queue.config.name, after.mo, queue))
+        self._keep(key, before, decision, 0, reply_ids)
         return ""
+
+    def opted_out(self, told: Sequence[Mt]) -> None:
+        """Send nothing more to those whom the carrier keeps from us: it knows of an opt-out that we do not."""
+        contexts = self.know([(mt.contact, mt.brand) for mt in told])
+        for mt in told:
+            key = mt.contact, mt.brand
+            known = contexts[key] or Conversation(*key)
+            if not known.opted_out:
+                fact = Fact("opted_out", {"how": "carrier", "text": mt.error, "number": mt.number, "message": mt.id})
+                after = replace(known, opted_out=self.now)
+                self.changes.log.append(("opted out", mt.id))
+                self._keep(key, contexts[key], Decision("silent", "", "", "", (), after, facts=(fact,)))
 
     def _queue_for(self, decision: Decision, state: Conversation) -> LinkQueue | None:
         return self.outbox.links.get(decision.state.link or state.link)
 
-    def _keep(self, key: ContactKey, before: Conversation | None, decision: Decision) -> None:
+    def _keep(
+        self, key: ContactKey, before: Conversation | None, decision: Decision, mo: int = 0, replies: Sequence[int] = ()
+    ) -> None:
         """Keep what the conversation has become, with what else the decision leads to."""
         after = decision.state
+        for fact in decision.facts:
+            if fact.kind in evidence.KINDS:
+                row, octets = evidence.add(fact, after, mo, replies, self.state.rules.version, self.now)
+                self.changes.rows["evidence", row] = octets
         if after.opted_out and (before is None or not before.opted_out):
             self.effects.revoked.add(key)
         if decision.call is not None:
@@ -232,8 +252,10 @@ class Deciding(Stage):
                     reply.control,
                     len(encoded.parts),
                     queue.reply_addressing(after.addressing),
+                    before=after.last,
                 ),
                 encoded,
             )
         )
+        after.last = number
         return number

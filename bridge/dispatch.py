@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from bridge.records import Conversation, Mt
 
 
+CONFIRMED_WITHIN = 300.0
+"""Seconds after which a STOP is no more confirmed: the text would need a reason of its own (47 CFR 64.1200(a)(12))."""
+
+
 def may_send(message: Mt, contact: Conversation | None, max_age: float, now: float) -> tuple[str, str] | None:
     """Return None if the message may leave now, else the final state it comes to and why.
 
@@ -19,6 +23,6 @@ def may_send(message: Mt, contact: Conversation | None, max_age: float, now: flo
     """
     if contact is not None and contact.opted_out and not message.control:
         return "suppressed", "opted_out"
-    if now - message.created > max_age:
+    if now - message.created > (CONFIRMED_WITHIN if message.template == "optout.stop" else max_age):
         return "failed", "too_old"
     return None

@@ -164,6 +164,14 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     rating: Rating | None = None
     contexts: tuple[Context, ...] = ()
     """The newest first."""
+    last: int = 0
+    """The id of its last message, whichever way it went; each message has that of the one before it."""
+    opting_in: float = 0.0
+    """When START was answered by the question whether it is meant, 0.0 if that is not open."""
+    told: dict[str, tuple[float, ...]] = {}
+    """When a short code answered STOP, START and HELP: the last two times."""
+    evidence: tuple[int, bytes] = (0, b"")
+    """(links of its chain of evidence, SHA-256 of the last)."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):
@@ -215,6 +223,8 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     """The second nearest."""
     decided: str = ""
     """The text that was decided, if parts that came after that have made `text` another one (flag "late")."""
+    before: int = 0
+    """The id of the customer's message before this one, whichever way it went; 0 = none."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):
@@ -262,6 +272,8 @@ class Mt(msgspec.Struct, array_like=True, gc=False):
     receipts: tuple[int | str, ...] = ()
     """The last message_state of each part (SMPP v3.4 §5.2.28), or the carrier's own word for one that the specification
     does not have; -1 for a part without a receipt; empty if there is none."""
+    before: int = 0
+    """As in Mo."""
 
 
 FINAL_STATES = frozenset({"delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed"})

@@ -22,7 +22,7 @@ from bridge.engine import Engine
 from bridge.events import Returned
 from bridge.metrics import Metrics
 from bridge.options import nearest
-from bridge.rules import Called
+from bridge.rules import Called, Request
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
 from smppcore.dial import DialConfig
@@ -213,6 +213,8 @@ class Service:
         Raises:
             ControlError: It cannot be done.
         """
+        if request.get("do") == "ask":
+            return await self._ask(request)
         if request.get("do") != "trace" or self._tracer is None:
             raise ControlError("this version of the service does not know that command; restart it")
         name = str(request.get("link"))
@@ -228,6 +230,24 @@ class Service:
         self._tracer.switch_on(name, client, seconds=seconds, masked=masked)
         log.info("link %s: traced for %g s, texts %s", name, seconds, "masked" if masked else "shown")
         return f"link {name}: traced for {seconds:g} s in {self._tracer.file(name)}"
+
+    async def _ask(self, request: Mapping[str, object]) -> str:
+        """Have something done about a conversation.
+
+        Raises:
+            ControlError: It is refused, or the service is only beginning.
+        """
+        if self._committer is None:
+            raise ControlError("the service is starting; try again")
+        values = request.get("values")
+        if not isinstance(values, dict):
+            raise ControlError("a request needs values")
+        contact, brand, kind, by = (str(request.get(key, "")) for key in ("contact", "brand", "kind", "by"))
+        asked = Request(kind, by, {str(key): str(value) for key, value in values.items()})
+        problem = await self._committer.ask(contact, brand, asked)
+        if problem:
+            raise ControlError(problem)
+        return "done"
 
     async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
         """Claim nothing more, wait for what is in the air, unbind."""

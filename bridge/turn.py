@@ -15,8 +15,6 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from bridge.analytics import HOUR, Counters
 from bridge.deciding import Deciding
 from bridge.delivery import finish
@@ -36,7 +34,6 @@ from bridge.events import (
 from bridge.outbox import PAGE
 from bridge.receipts import Receipts
 from bridge.reception import Reception
-from bridge.records import Conversation
 from bridge.settlement import Settlement
 from bridge.store import Position
 from bridge.upkeep import Upkeep
@@ -103,7 +100,7 @@ class TurnWork(Stage):
         for loss in self._lost:
             self.reception.expect_again(loss)
         if self.settlement.opted_out:
-            self._opt_out()
+            self.deciding.opted_out(self.settlement.opted_out)
         if self.reception.texts:
             self.deciding.texts(self.reception.texts)
         if self._returned:
@@ -112,9 +109,10 @@ class TurnWork(Stage):
             self.deciding.asked(self._asked)
         self.deciding.wake()
         if self.reception.receipts:
+            told = len(self.settlement.opted_out)
             self.receipts.match(self.reception.receipts)
-            if self.settlement.opted_out:
-                self._opt_out()
+            if len(self.settlement.opted_out) > told:
+                self.deciding.opted_out(self.settlement.opted_out[told:])
         self.upkeep.run(busy=busy)
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
@@ -170,18 +168,6 @@ class TurnWork(Stage):
             self.changes.log.append(("link", row.name, row.state, row.detail))
             if event.reconnect:
                 self.desk.count(row.name, "reconnects." + event.reconnect)
-
-    def _opt_out(self) -> None:
-        """Send nothing more to those whom the carrier keeps from us: it knows of an opt-out that we do not."""
-        told, self.settlement.opted_out = self.settlement.opted_out, []
-        contexts = self.deciding.know([(mt.contact, mt.brand) for mt in told])
-        for mt in told:
-            key = mt.contact, mt.brand
-            known = contexts[key] or Conversation(*key)
-            if not known.opted_out:
-                contexts[key] = self.changes.conversations[key] = replace(known, opted_out=self.now)
-                self.changes.log.append(("opted out", mt.id))
-                self.effects.revoked.add(key)
 
     def _schedule_replies(self) -> None:
         """Put the replies of this turn in order; those that can go at once are claimed by this very commit."""

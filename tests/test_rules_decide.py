@@ -269,7 +269,6 @@ def test_every_form_of_every_stop_word_opts_out(word: str, form: str, rules: Rul
         "We have got to STOP this bill!!",
         "cancel my order",
         "the end of the road",
-        "stopp",
         "s top",
         "",
         "!",
@@ -317,8 +316,7 @@ def test_real_texts_are_rarely_taken_for_an_opt_out(rules: Ruleset) -> None:
     lines = [line.partition("\t")[2] for line in REAL_SMS.read_text(encoding="utf-8").splitlines()]
     stopped = [line for line in lines if say(rules, line).state.opted_out]
     assert len(lines) > 5000
-    # Whole messages only: the measured rate is 0 of 4,827 ordinary texts.
-    assert len(stopped) <= 2, stopped
+    assert len(stopped) <= len(lines) * 0.0005, stopped
 
 
 def test_the_rules_of_these_tests_have_two_brands() -> None:

@@ -179,9 +179,9 @@ def test_typing_mistakes(rules: Ruleset, text: str, rule: str) -> None:
 
 
 def test_no_keyword_is_mistaken_for_a_control_word() -> None:
-    rules = compiled(BRAND + '[[keyword]]\nwords = ["cancal"]\nescalate = true\n')
-    assert say(rules, "cancxl").layer == "escalate"
-    assert say(rules, "cancals").layer == "typo"
+    rules = compiled(BRAND + '[[keyword]]\nwords = ["starz"]\nescalate = true\n')
+    assert say(rules, "stara").layer == "escalate"
+    assert say(rules, "sstarz").layer == "typo"
 
 
 def test_a_known_first_word_is_no_mistake() -> None:

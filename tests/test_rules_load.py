@@ -103,7 +103,7 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
         ),
         # opt-out
         ('[optout]\nscope = "number"\n', "7: optout.scope: must be one of brand"),
-        ('[optout]\nphrases = ["x"]\n', "7: optout.phrases: unknown key"),
+        ('[optout]\nphrase = ["x"]\n', "7: optout.phrase: unknown key; did you mean `phrases`?"),
         ('[optout]\nkeyword = { en = ["x"] }\n', "7: optout.keyword: unknown key; did you mean `keywords`?"),
         ('[optout]\nkeywords = ["x"]\n', '7: optout.keywords: must say the language of the words, as { en = ["…"] }'),
         (
@@ -324,7 +324,9 @@ def test_a_system_without_time_zones_knows_none_to_be_wrong(monkeypatch: pytest.
 
 def test_a_shipped_language_that_lacks_a_text_is_found() -> None:
     shipped = built_in()
-    poorer = BuiltIn(shipped.date, shipped.controls, {"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}})
+    poorer = BuiltIn(
+        shipped.date, shipped.controls, {"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}}, shipped.requests
+    )
     with pytest.raises(RulesError) as caught:
         compile_rules([("r.toml", BRAND)], poorer)
     assert [problem.key for problem in caught.value.problems] == ["optout.reply.en.start"]

@@ -34,7 +34,7 @@ def test_every_shipped_language_has_all_three_texts() -> None:
     replies = built_in().replies
     assert replies.keys() == {"en", "fr"}
     for texts in replies.values():
-        assert texts.keys() == {"stop", "start", "help"}
+        assert texts.keys() == {"stop", "start", "help", "ask", "confirm"}
         assert all("{brand}" in text for text in texts.values())
 
 

@@ -33,6 +33,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "receipts": ("bridge.cli.look:receipts", "Delivery receipts that fit no message."),
     "show": ("bridge.cli.look:show", "One message with everything that happened to it."),
     "export": ("bridge.cli.export:export", "Export the messages or the events of a store."),
+    "optout": ("bridge.cli.consent:optout", "Who wants no messages: add, remove, list."),
+    "evidence": ("bridge.cli.consent:evidence", "What a customer agreed to and took back, and what was sent since."),
+    "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),
     "decode": (
         "bridge.cli.decode:decode",

@@ -44,7 +44,7 @@ def explain(config: Path, text: str | None, number: str | None, lang: str, *, as
     \b
     Example:
       smppbridge explain -c bridge.toml "wheres my prcel"
-      smppbridge explain -c bridge.toml --json < texts.txt
+      smppbridge explain -c bridge.toml --json
     """  # noqa: D301  \b keeps click from wrapping the example
     ruleset = load_rules(configuration.load(config))
     number = texted_number(ruleset, number)

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from bridge.rules.tables import BrandTable, OptoutTable, RulesTables, Unmatched
 
 _BRAND_VARIABLES = ("brand", "help_contact")
-_NAMES_NEEDED = {"stop": ("brand",), "start": ("brand",), "help": ("brand", "help_contact")}
+_NAMES_NEEDED = {
+    "stop": ("brand",),
+    "start": ("brand",),
+    "help": ("brand", "help_contact"),
+    "ask": ("brand",),
+    "confirm": ("brand",),
+}
 _GROUP = re.compile(r"\(\?P?<(\w+)>")
 _POLICIES = ("escalate", "silent")
 
@@ -55,6 +61,8 @@ def compile_file(
     understanding, report = _understanding(tables, at, train)
     vocabulary = frozenset() if understanding is None else understanding.model.vocabulary
     typos = compile_typos(keywords, controls, vocabulary)
+    declared = _declared(keywords, controls)
+    _check_phrases(tables.optout.phrases, at.child("optout").child("phrases"))
     which = Action("ask", "ask.which", "replied", "which", asks=True) if _asks("which", tables) else None
     brands = []
     for name, table in tables.brand.items():
@@ -79,6 +87,12 @@ def compile_file(
                 typos,
                 understanding,
                 which,
+                shipped.requests,
+                tuple(" ".join(normalise(phrase)) for phrase in tables.optout.phrases),
+                declared,
+                tables.optout.free_text,
+                tables.optout.double_opt_in,
+                table.optout_by == "carrier",
             )
         )
     return brands, report
@@ -106,11 +120,30 @@ def _controls(optout: OptoutTable, at: At, shipped: BuiltIn) -> Mapping[str, Con
     return controls
 
 
+def _check_phrases(phrases: tuple[str, ...], at: At) -> None:
+    for phrase in phrases:
+        if len(normalise(phrase)) < 2:
+            at.problem(f"`{phrase}` must be two words or more; a single word is a keyword")
+
+
+def _declared(keywords: Keywords, controls: Mapping[str, Control]) -> Keywords | None:
+    """Return the keywords that begin with a STOP word: whoever declares "stop order" means it."""
+
+    def stops(words: Collection[str]) -> bool:
+        first = next(iter(words))
+        return first in controls and controls[first].kind == "stop"
+
+    only = {text: action for text, action in keywords.only.items() if stops(text.split())}
+    phrases = {first: group for first, group in keywords.phrases.items() if stops((first,))}
+    return Keywords(only, {}, phrases) if only or phrases else None
+
+
 def _control_texts(
     optout: OptoutTable, languages: tuple[str, ...], values: Mapping[str, str], at: At, shipped: BuiltIn
 ) -> Mapping[str, Texts]:
-    texts: dict[str, dict[str, Text]] = {kind: {} for kind in KINDS}
-    for kind in KINDS:
+    kinds = (*KINDS, *(("ask",) if optout.free_text == "ask" else ()), *(("confirm",) if optout.double_opt_in else ()))
+    texts: dict[str, dict[str, Text]] = {kind: {} for kind in kinds}
+    for kind in kinds:
         for language in languages:
             here = at.child("optout").child("reply").child(language).child(kind)
             own = optout.reply.get(language)

@@ -1,14 +1,16 @@
 """One text in, one decision out: pure, so that a recorded day can be replayed to the same octets.
 
-The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); the answer to
-"which of the two?"; keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy
-for what nothing knows. Opening hours, quiet hours, caps and suppression act at sending, not here.
+The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); a request to
+stop in people's own words, unless a keyword says otherwise; the loop guard; the answer to "which of the two?";
+keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy for what nothing knows.
+Opening hours, quiet hours, caps and suppression act at sending, not here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.rules import consent
 from bridge.rules.guard import hear, replied
 from bridge.rules.message import Decision, Inbound, Reply
 from bridge.rules.normalise import normalise
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from bridge.records import Conversation
     from bridge.rules.guard import Halt
     from bridge.rules.intents.understanding import Understanding
-    from bridge.rules.optout import Control
     from bridge.rules.ruleset import Action, Brand, Ruleset
 
 # For numbers of no brand, whose texts are only kept.
@@ -48,9 +49,13 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
     whole = " ".join(words)
     control = brand.controls.get(whole)
     if control is not None and (after.opted_out or not control.only_opted_out):
-        return _control(control, brand, message, after, now)
+        return consent.control(control, whole, brand, message, after, now)
     if after.opted_out:
         return Decision("suppressed", "optedout", "", "", (), after, "opted out")
+    if brand.requests is not None and (request := brand.requests.find(words, brand.phrases)):
+        declared = None if brand.declared is None else brand.declared.find(words, whole)
+        if declared is None:
+            return consent.free_text(request, brand, message, after, now)
     if brand.guard is not None:
         halt = hear(brand.guard, after, whole, now)
         if halt is not None:
@@ -121,24 +126,6 @@ def _ask(
     after.offered = intents
     variables = understanding.offer(intents, after.language or brand.languages[0])
     return _act(action, brand, message, after, now, variables)
-
-
-def _control(control: Control, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
-    rule = f"optout.{control.kind}"
-    if after.language not in control.languages:
-        after.language = next((known for known in control.languages if known in brand.languages), after.language)
-    if control.kind == "stop":
-        if after.opted_out:
-            # One confirmation and nothing after it (47 CFR 64.1200(a)(12)).
-            return Decision("control", "control", rule, "stop", (), after, "already opted out")
-        after.opted_out = now
-    elif control.kind == "start":
-        after.opted_out = 0.0
-    after.unmatched = 0
-    after.messages_out += 1
-    texts = brand.control_texts[control.kind]
-    text = render(texts.get(after.language) or texts[""], after.variables, message)
-    return Decision("control", "control", rule, control.kind, (Reply(rule, text, True),), after)
 
 
 def _halt(halt: Halt, after: Conversation, now: float) -> Decision:

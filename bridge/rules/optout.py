@@ -12,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from bridge.rules.normalise import normalise
+from bridge.rules.optout_text import Requests, requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,8 @@ class BuiltIn:
     """By normalised text."""
     replies: Mapping[str, Mapping[str, str]]
     """Language → kind → template."""
+    requests: Requests
+    """Recognises requests to stop in people's own words."""
 
 
 def built_in() -> BuiltIn:
@@ -51,7 +54,7 @@ def built_in() -> BuiltIn:
     for words in data["words"]:
         for word in words["list"]:
             add_word(controls, word, words["control"], words["language"], words.get("only_opted_out", False))
-    return BuiltIn(data["date"], controls, data["reply"])
+    return BuiltIn(data["date"], controls, data["reply"], requests())
 
 
 def add_word(

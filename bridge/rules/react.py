@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from bridge.rules import consent
 from bridge.rules.message import Called, Decision, Request, Wake
 from bridge.rules.threads import next_wake
 
@@ -33,6 +34,8 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
     """
     after = replace(state)
     if isinstance(event, Request):
+        if event.kind in ("optout.add", "optout.remove"):
+            return consent.asked(event, state, now)
         return Decision("silent", "", "", "", (), after, problem=f"there is no request `{event.kind}`")
     after.wake = next_wake(after)
     return Decision("silent", "", "", "", (), after)

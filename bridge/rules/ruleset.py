@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bridge.rules.intents.understanding import Understanding
     from bridge.rules.keywords import Keywords
     from bridge.rules.optout import Control
+    from bridge.rules.optout_text import Requests
     from bridge.rules.patterns import PatternSet
     from bridge.rules.templates import Text
     from bridge.rules.typos import Typos
@@ -75,6 +76,17 @@ class Brand:
     """The intents, None if there are none."""
     which: Action | None = None
     """Asks which of two intents is meant, None if no template does."""
+    requests: Requests | None = None
+    """Recognises requests to stop in people's own words."""
+    phrases: tuple[str, ...] = ()
+    """More of them, normalised."""
+    declared: Keywords | None = None
+    """Keywords that stand before a request in people's own words."""
+    free_text: str = "optout"
+    """What such a request does: optout, ask or escalate."""
+    double_opt_in: bool = False
+    carrier_answers: bool = False
+    """The carrier itself answers STOP and START, and keeps messages back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ class BrandTable:
     """The service numbers that this brand answers; replies leave from the number that was texted."""
     vars: dict[str, str] = field(default_factory=dict)
     """More variables for its texts."""
+    optout_by: Literal["bridge", "carrier"] = "bridge"
+    """Who answers STOP and START: carriers of US toll-free numbers do it themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ class ControlTexts:
     stop: str = ""
     start: str = ""
     help: str = ""
+    ask: str = ""
+    """For `free_text = "ask"`."""
+    confirm: str = ""
+    """For `double_opt_in`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,12 @@ class OptoutTable:
     """START words to add, by language."""
     help: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
     """HELP words to add, by language."""
+    phrases: tuple[str, ...] = ()
+    """Requests to stop in people's own words, beside the shipped ones; anywhere in a short text."""
+    free_text: Literal["optout", "ask", "escalate"] = "optout"
+    """What such a request does."""
+    double_opt_in: bool = False
+    """START from somebody who has opted out is first to be confirmed by YES."""
     reply: dict[str, ControlTexts] = field(default_factory=dict)
     """Texts by language."""
 

@@ -54,6 +54,10 @@ def receive(
             guard=state.guard,
             rating=state.rating,
             contexts=state.contexts,
+            last=state.last,
+            opting_in=state.opting_in,
+            told=state.told,
+            evidence=state.evidence,
         )
     return Conversation(
         message.contact,
@@ -82,6 +86,10 @@ def receive(
         state.guard,
         state.rating,
         state.contexts,
+        state.last,
+        state.opting_in,
+        state.told,
+        state.evidence,
     )
 
 

@@ -30,7 +30,7 @@ SideTable = Literal["wake", "call", "contact", "evidence", "hook", "ruleset"]
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
 call      id, 8 octets                              → a call that has not returned (bridge.deciding)
 contact   number                                    → what is known of a customer
-evidence  ordinal, 8 octets                         → a link of the chain of evidence
+evidence  number NUL brand NUL ordinal, 8 octets    → a link of a chain of evidence (bridge.evidence)
 hook      endpoint NUL ordinal, 8 octets            → what a webhook is still to be told
 ruleset   version                                   → the source of rules in use
 """

@@ -664,6 +664,33 @@ class LmdbReader:
             data = txn.get(contact_key(key), db=self._t.conversation)
         return None if data is None else unpack_conversation(data)
 
+    def conversations(self, contact: str = "") -> Iterator[Conversation]:
+        """Return all conversations, or those of one contact; those that the last commits changed come last."""
+        recent: dict[ContactKey, bytes] = {}
+        with self._t.env.begin() as txn, txn.cursor(self._t.recent) as cursor:
+            for value in cursor.iternext(keys=False):
+                recent.update(_unpack_recent(value))
+        if contact:
+            brands = dict.fromkeys([*self.brands(), *(brand for _, brand in recent)])
+            found = (self.conversation((contact, brand)) for brand in brands)
+            yield from (conversation for conversation in found if conversation is not None)
+            return
+        newer = {contact_key(key): octets for key, octets in recent.items()}
+        for page in self._pages(self._t.conversation, b""):
+            yield from (unpack_conversation(value) for key, value in page if key not in newer)
+        yield from map(unpack_conversation, newer.values())
+
+    def brands(self) -> Iterator[str]:
+        """Return the brands that have conversations: one look into the table for each."""
+        start = b""
+        while True:
+            with self._t.env.begin() as txn, txn.cursor(self._t.conversation) as cursor:
+                if not cursor.set_range(start):
+                    return
+                brand = cursor.key().partition(b"\0")[0]
+            yield brand.decode()
+            start = brand + b"\1"
+
     def queue(self) -> Iterator[Mt]:
         """Return the messages that are waiting, or claimed out of the queue, in order of sending."""
         for page in self._pages(self._t.queue, b""):
@@ -734,6 +761,14 @@ class LmdbReader:
         """Return the keys and values of a table as they are; the layout is in this module's docstring."""
         for page in self._pages(self._t.db(table), b""):
             yield from page
+
+    def rows_from(self, table: SideTable, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows of a side table whose keys begin so."""
+        for page in self._pages(self._t.db(table), prefix):
+            for key, value in page:
+                if not key.startswith(prefix):
+                    return
+                yield key, value
 
     def value(self, table: str, key: bytes) -> bytes | None:
         """Return one value of a table as it is."""

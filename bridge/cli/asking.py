@@ -1,0 +1,102 @@
+"""Have something done about a customer: by the running service, or, where none runs, here under the store's lock."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bridge.cli import CliProblem
+from bridge.control import ControlError
+from bridge.control import ask as ask_service
+from bridge.engine import Engine
+from bridge.events import Asked
+from bridge.rules import Request, load
+from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
+from bridge.training import trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config import Config
+    from bridge.rules import Ruleset
+
+Ask = Callable[[str, str, Request], str]
+"""(contact, brand, request) → why it was refused, "" if it is done and on the disk."""
+
+
+@contextmanager
+def asker(config: Config) -> Iterator[Ask]:
+    """Give what has requests done.
+
+    Raises:
+        StoreError: No service runs, and the store cannot be used.
+        RulesError: The same, and the rules are wrong.
+    """
+    if service_running(config.bridge.data_dir):
+        yield lambda contact, brand, request: _by_service(config, contact, brand, request)
+        return
+    rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
+    store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
+    try:
+        engine = Engine(store, rules, config.link, time.time())
+        engine.start(time.time())
+
+        def here(contact: str, brand: str, request: Request) -> str:
+            effects = engine.turn([Asked(contact, brand, request)], time.time())
+            return effects.answers[0][1]
+
+        yield here
+    finally:
+        store.close()
+
+
+def _by_service(config: Config, contact: str, brand: str, request: Request) -> str:
+    asked = {"contact": contact, "brand": brand, "kind": request.kind, "by": request.by, "values": request.values}
+    try:
+        ask_service(config.bridge.data_dir, {"do": "ask", **asked})
+    except ControlError as exc:
+        return str(exc)
+    return ""
+
+
+def operator() -> str:
+    """Return who asks: the name of the account."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def contact_of(number: str) -> str:
+    """Return a number as carriers give it: its digits.
+
+    Raises:
+        CliProblem: It has none, or letters.
+    """
+    plain = "".join(c for c in number if c not in "+-() .\u00a0")
+    if not plain.isascii() or not plain.isdigit():
+        raise CliProblem(f"{number!r} is no number; write it as +14155550123")
+    return plain
+
+
+def brands_of(config: Config, rules: Ruleset | None, given: str) -> list[str]:
+    """Return the brands that a command is for: the one that is named, or all.
+
+    Raises:
+        CliProblem: There is none of that name.
+    """
+    known = list(dict.fromkeys(brand.name for brand in rules.numbers.values())) if rules else _stored(config)
+    if given and given not in known:
+        raise CliProblem(f"there is no brand `{given}`; there are: {', '.join(known) or 'none'}")
+    return [given] if given else known
+
+
+def _stored(config: Config) -> list[str]:
+    reader = LmdbReader(config.bridge.data_dir)
+    try:
+        return [brand for brand in reader.brands() if brand]
+    finally:
+        reader.close()

@@ -1,0 +1,222 @@
+"""`smppbridge optout` and `smppbridge evidence`: who wants no messages, and what shows it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+from rich.progress import track
+
+from bridge import config as configuration
+from bridge import evidence as chains
+from bridge import history, rules
+from bridge.cli import CliProblem
+from bridge.cli.asking import asker, brands_of, contact_of, operator
+from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.export import iso, mo_row, mt_row
+from bridge.records import Mo
+from bridge.rules import Request
+from bridge.rules.consent import SOURCES
+from bridge.training import trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.export import Row
+    from bridge.records import Conversation
+    from bridge.store.lmdb import LmdbReader
+
+_MANY = 20
+"""Numbers from which on progress is shown."""
+
+
+@click.group()
+def optout() -> None:
+    """Who wants no messages: add, remove, list."""
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.argument("numbers", nargs=-1),
+        click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A number a line."),
+        click.option("--brand", default="", help="Of which brand. [default: of every brand]"),
+        click.option("--source", type=click.Choice(SOURCES), default="other", show_default=True, help="How it came."),
+        click.option("--evidence", "text", default="", help="What was said, where it is filed."),
+        click.option("--by", default=operator, help="Who does it. [default: the name of the account]"),
+        config_option,
+    ):
+        command = option(command)
+    return command
+
+
+@optout.command()
+@_options
+def add(numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path) -> None:
+    """Send nothing more to these numbers, as if they had texted STOP; no SMS confirms it.
+
+    \b
+    Example:
+      smppbridge optout add +14155550123 --source email --evidence "ticket 4711"
+    """  # noqa: D301  \b keeps click from wrapping the example
+    _ask("optout.add", numbers, file, brand, source, text, by, config)
+
+
+@optout.command()
+@_options
+def remove(
+    numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
+) -> None:
+    """Take an opt-out back, with evidence that the customer wants it so.
+
+    \b
+    Example:
+      smppbridge optout remove +14155550123 --source phone --evidence "call of 2026-11-24, recording 88"
+    """  # noqa: D301  \b keeps click from wrapping the example
+    _ask("optout.remove", numbers, file, brand, source, text, by, config)
+
+
+def _ask(
+    kind: str, numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
+) -> None:
+    settings = configuration.load(config)
+    ruleset = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=False))
+    lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
+    contacts = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
+    if not contacts:
+        raise CliProblem("name a number, or a --file of numbers")
+    brands = brands_of(settings, ruleset, brand)
+    request = Request(kind, by, {"source": source, "evidence": text})
+    done, refused = 0, 0
+    with asker(settings) as ask:
+        for contact in track(contacts, "numbers", transient=True) if len(contacts) > _MANY else contacts:
+            for name in brands:
+                problem = ask(contact, name, request)
+                if problem:
+                    refused += 1
+                    click.echo(f"{contact}, {printable(name)}: {printable(problem)}", err=True)
+                else:
+                    done += 1
+    click.echo(f"{'opted out' if kind == 'optout.add' else 'opted in again'}: {done}; refused: {refused}")
+    if refused and not done:
+        raise CliProblem("nothing was changed")
+
+
+@optout.command(name="list")
+@config_option
+@json_option
+@click.option("--brand", default="", help="Only of this brand.")
+@click.option("--review", is_flag=True, help="Only those who said it in words of their own: was it meant so?")
+def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
+    """List who has opted out: when, how, and in which words.
+
+    \b
+    Example:
+      smppbridge optout list -c bridge.toml --review
+    """  # noqa: D301  \b keeps click from wrapping the example
+    with reader_of(config) as (_, reader):
+        rows = [
+            _listed(reader, state)
+            for state in reader.conversations()
+            if state.opted_out and (not brand or state.brand == brand)
+        ]
+    if review:
+        rows = [row for row in rows if row["how"] in ("words", "typo", "phrase")]
+    rows.sort(key=lambda row: str(row["since"]))
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    else:
+        click.echo("Nobody has opted out.")
+
+
+def _listed(reader: LmdbReader, state: Conversation) -> Row:
+    links = _links(reader, state)
+    last = next((link for link in reversed(links) if link.kind == "opted_out"), None)
+    return {
+        "contact": state.contact,
+        "brand": state.brand,
+        "since": iso(state.opted_out),
+        "how": "" if last is None else str(last.values.get("how", "")),
+        "text": "" if last is None else str(last.values.get("text", "")),
+    }
+
+
+def _links(reader: LmdbReader, state: Conversation) -> list[chains.Link]:
+    return [chains.read(row) for _, row in reader.rows_from("evidence", chains.prefix((state.contact, state.brand)))]
+
+
+@click.command()
+@click.argument("number")
+@config_option
+@json_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to this file.")
+@click.pass_context
+def evidence(ctx: click.Context, number: str, config: Path, out: Path | None, *, as_json: bool) -> None:
+    """What a customer agreed to and took back, and every message since; the chain is verified.
+
+    Exit status 1 if the chain is not whole.
+
+    \b
+    Example:
+      smppbridge evidence +14155550123 -c bridge.toml --out evidence.json
+    """  # noqa: D301  \b keeps click from wrapping the example
+    contact = contact_of(number)
+    with reader_of(config) as (_, reader):
+        found = [_evidence(reader, state) for state in reader.conversations(contact)]
+    if not found:
+        raise CliProblem(f"nothing is known of {contact}")
+    whole = all(row["chain"] == "whole" for row in found)
+    if out is not None:
+        out.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        click.echo(f"{printable(str(out))}: written; the chain is {'whole' if whole else 'BROKEN'}")
+    elif as_json:
+        print_json(found)
+    else:
+        for row in found:
+            _print(row)
+    if not whole:
+        ctx.exit(1)
+
+
+def _evidence(reader: LmdbReader, state: Conversation) -> Row:
+    octets = [row for _, row in reader.rows_from("evidence", chains.prefix((state.contact, state.brand)))]
+    problem = chains.verify(octets, state.evidence)
+    links = [] if problem else [chains.read(row) for row in octets]
+    return {
+        "contact": state.contact,
+        "brand": state.brand,
+        "state": "opted_out" if state.opted_out else "subscribed",
+        "since": iso(state.opted_out),
+        "chain": problem or "whole",
+        "events": [
+            {
+                "time": iso(link.time),
+                "what": link.kind,
+                **link.values,
+                "mo": link.mo or None,
+                "replies": list(link.replies),
+                "rules_version": link.rules_version,
+            }
+            for link in links
+        ],
+        "messages": list(_messages(reader, state)),
+    }
+
+
+def _messages(reader: LmdbReader, state: Conversation) -> Iterator[Row]:
+    for row in history.messages(reader, state):
+        yield mo_row(row) if isinstance(row, Mo) else mt_row(row)
+
+
+def _print(row: Row) -> None:
+    click.echo(f"{row['contact']}, {printable(str(row['brand']) or 'no brand')}: {row['state']}; chain {row['chain']}")
+    events, messages = cast("list[Row]", row["events"]), cast("list[Row]", row["messages"])
+    if events:
+        print_table(
+            ("time", "what", "how", "text", "by"),
+            [tuple(str(event.get(key, "")) for key in ("time", "what", "how", "text", "by")) for event in events],
+        )
+    click.echo(f"{len(messages)} messages; --json or --out has them all")

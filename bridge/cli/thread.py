@@ -1,0 +1,47 @@
+"""`smppbridge thread`: the history of one customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import history
+from bridge.cli.asking import contact_of
+from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
+from bridge.export import iso, mo_row, mt_row
+from bridge.records import Mo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("number")
+@config_option
+@json_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0), help="Messages to show; 0 = all.")
+def thread(number: str, config: Path, limit: int, *, as_json: bool) -> None:
+    """What a customer wrote and was sent, newest first.
+
+    \b
+    Example:
+      smppbridge thread +14155550123 -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    with reader_of(config) as (_, reader):
+        rows = list(history.thread(reader, contact_of(number), limit))
+    if as_json:
+        print_json([mo_row(row) if isinstance(row, Mo) else mt_row(row) for row in rows])
+    elif rows:
+        print_table(
+            ("id", "time", "", "brand's number", "text", "state"),
+            [
+                (row.id, iso(row.time), "←", row.destination, row.text, row.outcome)
+                if isinstance(row, Mo)
+                else (row.id, iso(row.created), "→", row.number, row.text, row.state)
+                for row in rows
+            ],
+            right=("id",),
+        )
+    else:
+        click.echo("There are no messages of this number.")
