@@ -50,6 +50,8 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     """Answers in a row that this step could not take."""
     call: int = 0
     """The id of the call whose result it waits for, 0 = of none."""
+    kept: tuple[str, ...] = ()
+    """Texts that came while the call was open."""
 
 
 class Case(msgspec.Struct, array_like=True, gc=False):
@@ -170,6 +172,8 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """When START was answered by the question whether it is meant, 0.0 if that is not open."""
     told: dict[str, tuple[float, ...]] = {}
     """When a short code answered STOP, START and HELP: the last two times."""
+    profile: dict[str, str] = {}
+    """What is known of the customer, by the names of [profile]; it outlives the conversation."""
     evidence: tuple[int, bytes] = (0, b"")
     """(links of its chain of evidence, SHA-256 of the last)."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from bridge.config import InDoubtConfig, LinkConfig, RetryConfig
 from bridge.engine import Engine
-from bridge.events import Arrivals, CapacityChanged, Outcomes, SessionBound, SessionLost, Withdrawn
+from bridge.events import Arrivals, CapacityChanged, OpenCall, Outcomes, SessionBound, SessionLost, Withdrawn
 from bridge.outbound import Outbound
 from bridge.records import (
     Conversation,
@@ -359,6 +359,10 @@ class Bridge:
         """Have the contact write this; return the submit_sm's of the reply as they leave."""
         self.deliver(text(body))
         return self.submits()
+
+    def send_for_calls(self, body: str) -> list[OpenCall]:
+        """Have the contact write this; return the calls that it leads to."""
+        return self.deliver(text(body)).calls
 
     def submits(self, room: int = 1000, name: str = "") -> list[SubmitSM]:
         """Return what the writer of the one session takes."""

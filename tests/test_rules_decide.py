@@ -72,7 +72,7 @@ def test_a_conversation_that_people_have_in_hand_goes_on_after_any_silence(rules
 
 
 def test_what_outlives_a_conversation_is_in_the_next_one(rules: Ruleset) -> None:
-    state = Conversation(CONTACT, "acme", 1, NOW, NOW, 9, guard=Guard(last="hm"), contexts=(Context(3, NOW),))
+    state = Conversation(CONTACT, "acme", 1, NOW, NOW, 9, guard=Guard(last="hm"), contexts=(Context(3, NOW + 9999),))
     state.rating, state.session = Rating(1, NOW + 5000), Session("track", "7", "order", NOW)
     after = say(rules, "hm", state, now=NOW + 3601, mo_id=2).state
     assert (after.guard, after.contexts, after.rating, after.session) == (

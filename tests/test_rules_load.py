@@ -145,7 +145,7 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
             '[[keyword]]\nwords = "x"\nreply = "none"\n',
             '7: keyword[1].words: must be a list of texts, as ["track", "parcel"]',
         ),
-        ('[[keyword]]\nwords = ["x"]\n', "6: keyword[1]: does nothing: give it a `reply` or `escalate`"),
+        ('[[keyword]]\nwords = ["x"]\n', "6: keyword[1]: does nothing: give it a `reply`, a `flow` or `escalate`"),
         (
             '[[keyword]]\nwords = ["x"]\nreply = "helo"\n' + TEMPLATE,
             "8: keyword[1].reply: there is no template `helo`; did you mean `hello`?",
@@ -169,7 +169,7 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
         ),
         (
             '[[keyword]]\nwords = ["x"]\nescalate = "care"\n',
-            "8: keyword[1].escalate: must be true, false or a table of queue, priority",
+            "8: keyword[1].escalate: must be true, false or a table of queue, priority, tags, note",
         ),
         (
             '[[keyword]]\nwords = ["x"]\nescalate = { prio = 1 }\n',
@@ -177,9 +177,12 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
         ),
         (
             '[[keyword]]\nwords = ["x"]\nescalate = false\n',
-            "6: keyword[1]: does nothing: give it a `reply` or `escalate`",
+            "6: keyword[1]: does nothing: give it a `reply`, a `flow` or `escalate`",
         ),
-        ('[[keyword]]\nwords = ["x"]\nflow = "track"\nreply = "none"\n', "8: keyword[1].flow: unknown key"),
+        (
+            '[[keyword]]\nwords = ["x"]\nflow = "track"\nreply = "none"\n',
+            "8: keyword[1].flow: there is no flow `track`",
+        ),
         # patterns
         ('[[pattern]]\nregex = "a"\nreply = "none"\n', "6: pattern[1]: `name` is missing"),
         ('[[pattern]]\nname = "p"\nreply = "none"\n', "6: pattern[1]: `regex` is missing"),

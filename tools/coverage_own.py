@@ -38,9 +38,12 @@ SANS_IO = (
     "bridge/limits.py",
     "bridge/rules/*.py",
     "bridge/rules/intents/*.py",
+    "bridge/rules/answers/*.py",
+    "bridge/rules/flows/*.py",
 )
 
-PACKAGES = {"rules", "intents", "text"}
+# Package → the tests of which package.
+PACKAGES = {"rules": "rules", "flows": "rules", "intents": "intents", "answers": "answers", "text": "text"}
 
 # Modules whose tests fill several files, by topic.
 SEVERAL = {"session"}
@@ -65,7 +68,7 @@ def own_tests(module: Path) -> tuple[Path, ...]:
     tests = PROJECT / "tests"
     package = module.parent.name
     if package in PACKAGES:
-        return tuple(sorted(tests.glob(f"test_{package}*.py")))
+        return tuple(sorted(tests.glob(f"test_{PACKAGES[package]}*.py")))
     name = PART_OF.get(module.stem, module.stem)
     if name in SEVERAL:
         return tuple(sorted(tests.glob(f"test_{name}_*.py")))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.options import At, nearest
+from bridge.rules.flows.compile import compile_flows, variables_of
 from bridge.rules.keywords import Keywords
 from bridge.rules.normalise import normalise
 from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
@@ -35,6 +36,7 @@ _NAMES_NEEDED = {
     "confirm": ("brand",),
 }
 _GROUP = re.compile(r"\(\?P?<(\w+)>")
+_DEFAULTED = re.compile(r"\{([A-Za-z_]\w*)\|")
 _POLICIES = ("escalate", "silent")
 
 
@@ -55,6 +57,9 @@ def compile_file(
     controls = _controls(tables.optout, at.child("optout"), shipped)
     keywords = _keywords(tables, at, controls)
     patterns, pattern_actions, captured = _patterns(tables, at)
+    reserved = (*MESSAGE_VARIABLES, *_BRAND_VARIABLES, "input")
+    flows = compile_flows(tables.flow, tables.template, reserved, controls, at.child("flow"))
+    captured |= variables_of(flows) | _returned(tables)
     unmatched_at = at.child("conversation").child("unmatched")
     unmatched = _unmatched(tables.conversation.unmatched, tables, unmatched_at)
     _check_names(tables, at)
@@ -93,6 +98,8 @@ def compile_file(
                 tables.optout.free_text,
                 tables.optout.double_opt_in,
                 table.optout_by == "carrier",
+                table.timezone,
+                flows,
             )
         )
     return brands, report
@@ -196,7 +203,7 @@ def _keywords(tables: RulesTables, at: At, controls: Mapping[str, Control]) -> K
             continue
         rule = "keyword." + " ".join(normalise(next(word for words in table.words.values() for word in words)))
         for language, words in table.words.items():
-            action = _action("keyword", rule, language, table.reply, table.escalate, tables, here)
+            action = _action("keyword", rule, language, table.reply, table.escalate, tables, here, table.flow)
             for word in words:
                 split = normalise(word)
                 key = " ".join(split)
@@ -241,7 +248,7 @@ def _patterns(tables: RulesTables, at: At) -> tuple[PatternSet, tuple[Action, ..
         elif table.name in names:
             here.child("name").problem(f"there is already a pattern `{table.name}`")
         names.add(table.name)
-        action = _action("pattern", f"pattern.{table.name}", "", table.reply, table.escalate, tables, here)
+        action = _action("pattern", f"pattern.{table.name}", "", table.reply, table.escalate, tables, here, table.flow)
         if not table.regex:
             here.problem("`regex` is missing")
             continue
@@ -271,16 +278,22 @@ def _action(
     escalate: Escalation | None,
     tables: RulesTables,
     at: At,
+    flow: str = "",
 ) -> Action:
     known = tables.template.keys()
-    if not reply and escalate is None:
-        at.problem("does nothing: give it a `reply` or `escalate`")
+    if not reply and escalate is None and not flow:
+        at.problem("does nothing: give it a `reply`, a `flow` or `escalate`")
+    if flow:
+        if flow not in tables.flow:
+            at.child("flow").problem(f"there is no flow `{flow}`{nearest(flow, tables.flow)}")
+        if reply or escalate is not None:
+            at.child("flow").problem("stands alone: what is said, and to whom it is handed, is in its steps")
+        return Action(layer, rule, "flow", "", "", language, flow=flow)
     if reply not in ("", "none") and reply not in known:
         at.child("reply").problem(f"there is no template `{reply}`{nearest(reply, [*known, 'none'])}")
     template = "" if reply == "none" else reply
     if escalate is not None:
-        detail = f"queue={escalate.queue} priority={escalate.priority}"
-        return Action(layer, rule, "escalated", template, detail, language)
+        return Action(layer, rule, "escalated", template, escalate.detail, language, escalation=escalate)
     if not template:
         return Action(layer, rule, "silent", "", "known, deliberately not answered", language)
     return Action(layer, rule, "replied", template, "", language)
@@ -294,10 +307,22 @@ def _understanding(tables: RulesTables, at: At, train: Trainer | None) -> tuple[
     from bridge.rules.intents.train import train as train_here
 
     def action_of(table: IntentTable, name: str, here: At) -> Action:
-        action = _action("intent", f"intent.{name}", "", table.reply, table.escalate, tables, here)
+        action = _action("intent", f"intent.{name}", "", table.reply, table.escalate, tables, here, table.flow)
         return replace(action, resolves=table.resolves)
 
     return compile_intents(tables.intent, tables.intents, at, action_of, train or train_here) or (None, None)
+
+
+def _returned(tables: RulesTables) -> frozenset[str]:
+    """Return names that calls may set: nobody knows what these return, so every variable with a default may be one."""
+    steps = [step for flow in tables.flow.values() for step in flow.step.values()]
+    if not any(step.call for step in steps):
+        return frozenset()
+    texts = [text for table in tables.template.values() for text in table.texts.values()]
+    return frozenset(name for text in texts for name in _DEFAULTED.findall(text)) - {
+        *MESSAGE_VARIABLES,
+        *_BRAND_VARIABLES,
+    }
 
 
 def _asks(name: str, tables: RulesTables) -> bool:

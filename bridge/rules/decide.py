@@ -1,8 +1,9 @@
 """One text in, one decision out: pure, so that a recorded day can be replayed to the same octets.
 
 The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); a request to
-stop in people's own words, unless a keyword says otherwise; the loop guard; the answer to "which of the two?";
-keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy for what nothing knows.
+stop in people's own words, unless a keyword says otherwise; the loop guard; a flow that waits (a typed answer, what may
+interrupt it, any answer, asking again); the answer to a message that we started, or to "which of the two?"; keywords;
+patterns; keywords with a typing mistake; intents, and asking which of two; the policy for what nothing knows.
 Opening hours, quiet hours, caps and suppression act at sending, not here.
 """
 
@@ -11,16 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.rules import consent
+from bridge.rules.escalation import Escalation, hand_over
+from bridge.rules.flows import engine as flows
+from bridge.rules.flows.flow import fill_in
 from bridge.rules.guard import hear, replied
-from bridge.rules.message import Decision, Inbound, Reply
+from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.normalise import normalise
 from bridge.rules.templates import MissingVariable, render
-from bridge.rules.threads import receive
+from bridge.rules.threads import known, next_wake, receive, resolve
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
     from bridge.rules.guard import Halt
-    from bridge.rules.intents.understanding import Understanding
+    from bridge.rules.intents.understanding import Judgement, Understanding
     from bridge.rules.ruleset import Action, Brand, Ruleset
 
 # For numbers of no brand, whose texts are only kept.
@@ -60,56 +64,93 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
         halt = hear(brand.guard, after, whole, now)
         if halt is not None:
             return _halt(halt, after, now)
-        decision = _answer(words, whole, brand, message, after, now)
+        decision = _answer(words, whole, rules, brand, message, after, now)
         if decision.replies:
             replied(after, now)
         return decision
-    return _answer(words, whole, brand, message, after, now)
+    return _answer(words, whole, rules, brand, message, after, now)
 
 
-def _answer(words: list[str], whole: str, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
+def _answer(
+    words: list[str], whole: str, rules: Ruleset, brand: Brand, message: Inbound, after: Conversation, now: float
+) -> Decision:
+    if after.session is not None:
+        return _in_flow(words, whole, rules, brand, message, after, now)
+    if after.contexts and (decision := flows.context(rules, brand, message, after, now)):
+        return decision
     understanding = brand.understanding
     if after.offered:
         offered, after.offered = after.offered, ()
         if understanding is not None and (action := understanding.pick(offered, words, whole)):
-            return _act(action, brand, message, after, now)
+            return _act(action, rules, brand, message, after, now)
+    action = _by_words(words, whole, brand, message, after)
+    if action is not None:
+        return _act(action, rules, brand, message, after, now)
+    judgement = None if understanding is None else understanding.judge(words)
+    if judgement is None or understanding is None:
+        return _unmatched(rules, brand, message, after, now, None)
+    if judgement.answer:
+        decision = _act(understanding.actions[judgement.intent], rules, brand, message, after, now)
+    elif judgement.unsure is not None and brand.which is not None and not after.unmatched:
+        decision = _ask(brand.which, judgement.unsure, understanding, rules, brand, message, after, now)
+        after.unmatched = 1
+    else:
+        decision = _unmatched(rules, brand, message, after, now, judgement.likely)
+    _note(decision, judgement)
+    return decision
+
+
+def _in_flow(
+    words: list[str], whole: str, rules: Ruleset, brand: Brand, message: Inbound, after: Conversation, now: float
+) -> Decision:
+    """A typed answer, then what may interrupt the flow, then any answer, then asking again."""
+    interrupts = flows.interrupts(rules, after)
+    if after.session is None:
+        return _answer(words, whole, rules, brand, message, after, now)
+    decision = flows.answer(rules, message, after, now, free=False)
+    if decision is not None:
+        return decision
+    if "keyword" in interrupts and (action := _by_words(words, whole, brand, message, after)):
+        return _act(action, rules, brand, message, after, now)
+    understanding = brand.understanding if "intent" in interrupts else None
+    judgement = None if understanding is None else understanding.judge(words)
+    if understanding is not None and judgement is not None and judgement.answer:
+        decision = _act(understanding.actions[judgement.intent], rules, brand, message, after, now)
+        _note(decision, judgement)
+        return decision
+    return flows.answer(rules, message, after, now, free=True) or flows.refuse(rules, message, after, now)
+
+
+def _by_words(words: list[str], whole: str, brand: Brand, message: Inbound, after: Conversation) -> Action | None:
+    """A keyword, a pattern, or a keyword with a typing mistake."""
     action = brand.keywords.find(words, whole)
     if action is not None:
-        return _act(action, brand, message, after, now)
+        return action
     found = brand.patterns.find(message.text)
     if found is not None:
         if found[1]:
             after.variables = after.variables | found[1]
-        return _act(brand.pattern_actions[found[0]], brand, message, after, now)
-    if brand.typos is not None and (action := brand.typos.find(words, whole)):
-        return _act(action, brand, message, after, now)
-    judgement = None if understanding is None else understanding.judge(words)
-    if judgement is None or understanding is None:
-        return _unmatched(brand, message, after, now, None)
-    if judgement.answer:
-        decision = _act(understanding.actions[judgement.intent], brand, message, after, now)
-    elif judgement.unsure is not None and brand.which is not None and not after.unmatched:
-        decision = _ask(brand.which, judgement.unsure, understanding, brand, message, after, now)
-        after.unmatched = 1
-    else:
-        decision = _unmatched(brand, message, after, now, judgement.likely)
+        return brand.pattern_actions[found[0]]
+    return None if brand.typos is None else brand.typos.find(words, whole)
+
+
+def _note(decision: Decision, judgement: Judgement) -> None:
     decision.intent, decision.confidence = judgement.intent, judgement.confidence
     decision.runner_up, decision.words = judgement.runner_up, judgement.words
-    return decision
 
 
 def _unmatched(
-    brand: Brand, message: Inbound, after: Conversation, now: float, likely: tuple[str, str] | None
+    rules: Ruleset, brand: Brand, message: Inbound, after: Conversation, now: float, likely: tuple[str, str] | None
 ) -> Decision:
     unmatched = after.unmatched + 1
     action = brand.unmatched[1 if after.unmatched else 0]
     if not action.asks:
-        decision = _act(action, brand, message, after, now)
+        decision = _act(action, rules, brand, message, after, now)
     elif likely is None or brand.understanding is None:
         # Like none of the intents: to ask which of two it is would be silly.
-        decision = _act(brand.unmatched[1], brand, message, after, now)
+        decision = _act(brand.unmatched[1], rules, brand, message, after, now)
     else:
-        decision = _ask(action, likely, brand.understanding, brand, message, after, now)
+        decision = _ask(action, likely, brand.understanding, rules, brand, message, after, now)
     after.unmatched = unmatched
     return decision
 
@@ -118,6 +159,7 @@ def _ask(
     action: Action,
     intents: tuple[str, str],
     understanding: Understanding,
+    rules: Ruleset,
     brand: Brand,
     message: Inbound,
     after: Conversation,
@@ -125,19 +167,19 @@ def _ask(
 ) -> Decision:
     after.offered = intents
     variables = understanding.offer(intents, after.language or brand.languages[0])
-    return _act(action, brand, message, after, now, variables)
+    return _act(action, rules, brand, message, after, now, variables)
 
 
 def _halt(halt: Halt, after: Conversation, now: float) -> Decision:
     if not halt.escalate:
         return Decision("silent", "loop", halt.rule, "", (), after, halt.detail)
-    if not after.escalated:
-        after.escalated = now
-    return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail)
+    facts = hand_over(after, Escalation(), now, halt.detail)
+    return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail, facts=facts)
 
 
 def _act(
     action: Action,
+    rules: Ruleset,
     brand: Brand,
     message: Inbound,
     after: Conversation,
@@ -147,20 +189,28 @@ def _act(
     after.unmatched = 0
     if action.language in brand.languages:
         after.language = action.language
-    outcome, detail = action.outcome, action.detail
+    if action.flow:
+        return flows.begin(action.flow, brand, rules.version, message, after, now, action.layer, action.rule)
+    outcome, detail, escalation = action.outcome, action.detail, action.escalation
     replies: tuple[Reply, ...] = ()
+    facts: tuple[Fact, ...] = ()
     if action.template:
         texts = brand.texts[action.template]
         try:
-            variables = after.variables | more if more else after.variables
+            variables = known(after) | more if more else known(after)
             text = render(texts.get(after.language) or texts[""], variables, message)
         except MissingVariable as exc:
             outcome, detail = "escalated", f"template {action.template} has no value for {{{exc.name}}}"
+            escalation = escalation or Escalation()
         else:
             replies = (Reply(action.template, text),)
             after.messages_out += 1
-    if outcome == "escalated" and not after.escalated:
-        after.escalated = now
-    elif action.resolves and not after.resolved:
-        after.resolved, after.resolved_by = now, "automated"
-    return Decision(outcome, action.layer, action.rule, "", replies, after, detail)
+    if outcome == "escalated":
+        waited, escalation = after.wake, escalation or Escalation()
+        note = fill_in(escalation.note, {**known(after), "input": message.text}) if escalation.note else ""
+        facts = hand_over(after, escalation, now, note)
+        if waited:
+            after.wake = next_wake(after)
+    elif action.resolves:
+        facts = resolve(after, "automated", action.rule, now)
+    return Decision(outcome, action.layer, action.rule, "", replies, after, detail, facts=facts)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bridge.options import At, BadValue, fill
+from bridge.rules.message import Fact
+
+if TYPE_CHECKING:
+    from bridge.records import Conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,14 @@ class Escalation:
 
     queue: str = "default"
     priority: Literal["low", "normal", "high"] = "normal"
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    """For the people of the queue, with variables; {input} is what the customer wrote."""
+
+    @property
+    def detail(self) -> str:
+        """What is kept with the message that was handed over."""
+        return f"queue={self.queue} priority={self.priority}"
 
 
 def read_escalation(value: object, at: At) -> Escalation | None:
@@ -25,5 +37,21 @@ def read_escalation(value: object, at: At) -> Escalation | None:
     if isinstance(value, bool):
         return Escalation() if value else None
     if not isinstance(value, dict):
-        raise BadValue("must be true, false or a table of queue, priority")
+        raise BadValue("must be true, false or a table of queue, priority, tags, note")
     return fill(Escalation(), value, at)
+
+
+def hand_over(after: Conversation, to: Escalation, now: float, note: str = "") -> tuple[Fact, ...]:
+    """Hand a conversation to people, unless they have it already.
+
+    Args:
+        after: The conversation; it is changed.
+        to: To whom.
+        now: Seconds since the epoch.
+        note: For them, filled in.
+    """
+    after.session, after.offered = None, ()
+    if after.escalated:
+        return ()
+    after.escalated = now
+    return (Fact("escalated", {"queue": to.queue, "priority": to.priority, "note": note, "tags": ",".join(to.tags)}),)

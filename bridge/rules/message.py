@@ -111,5 +111,7 @@ class Decision(msgspec.Struct, gc=False):
     call: Call | None = None
     """To be made; the state's session waits for it with call = CALLING, which the turn replaces by its id."""
     facts: tuple[Fact, ...] = ()
+    personal: bool = False
+    """The text is personal (`pii`): masked in logs and exports."""
     problem: str = ""
     """Why a Request is refused, a line for who asked; "" if it was done."""

@@ -59,6 +59,19 @@ class Pattern:
         """The names of its captures."""
         return tuple(name for name, _ in self._groups)
 
+    def first(self, octets: bytes) -> str | None:
+        """Finds the pattern in a text.
+
+        Args:
+            octets: The text in UTF-8.
+
+        Returns:
+            Its first group if it has one that took part, else all that matched; None if the pattern does not match.
+        """
+        spans = self._match(_UNANCHORED, octets, 0, len(octets))
+        start, end = spans[1] if len(spans) > 1 and spans[1][0] >= 0 else spans[0]
+        return octets[start:end].decode("utf-8", "replace") if start >= 0 else None
+
     def captures(self, octets: bytes) -> dict[str, str] | None:
         """Runs it over a text in UTF-8.
 

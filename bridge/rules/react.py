@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from bridge.rules import consent
+from bridge.rules.flows import engine as flows
 from bridge.rules.message import Called, Decision, Request, Wake
 from bridge.rules.threads import next_wake
 
@@ -37,5 +38,8 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
         if event.kind in ("optout.add", "optout.remove"):
             return consent.asked(event, state, now)
         return Decision("silent", "", "", "", (), after, problem=f"there is no request `{event.kind}`")
+    decision = flows.wake(rules, after, now) if isinstance(event, Wake) else flows.called(event, rules, after, now)
+    if decision is not None:
+        return decision
     after.wake = next_wake(after)
     return Decision("silent", "", "", "", (), after)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bridge.rules.escalation import Escalation
+    from bridge.rules.flows.flow import Flow
     from bridge.rules.guard import GuardTable
     from bridge.rules.intents.train import Report
     from bridge.rules.intents.understanding import Understanding
@@ -39,6 +41,10 @@ class Action:
     """The language of the word that was sent, "" = not known."""
     resolves: bool = False
     """The conversation is resolved by it."""
+    flow: str = ""
+    """The flow that it starts, "" = none."""
+    escalation: Escalation | None = None
+    """To whom it hands the message, None = to nobody."""
     asks: bool = False
     """Its template asks which of two intents is meant."""
 
@@ -87,6 +93,9 @@ class Brand:
     double_opt_in: bool = False
     carrier_answers: bool = False
     """The carrier itself answers STOP and START, and keeps messages back."""
+    timezone: str = "UTC"
+    """Its IANA time zone."""
+    flows: Mapping[str, Flow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,13 @@ class Ruleset:
     """The brand of each service number, with and without a leading "+"."""
     files: tuple[RulesFile, ...] = ()
     """In the order of the configuration."""
+    older: Mapping[str, Ruleset] = field(default_factory=dict)
+    """Those before it that sessions still keep to, by version."""
+
+    def keeping(self, version: str, number: str) -> Brand | None:
+        """The brand of a service number in the rules of a version, None if these are gone."""
+        rules = self if version == self.version else self.older.get(version)
+        return None if rules is None else rules.numbers.get(number)
 
     def brand_of(self, number: str) -> str:
         """The name of the brand that a service number belongs to, "" if it belongs to none."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from bridge.records import Conversation
 from bridge.rules.decide import decide
-from bridge.rules.message import Decision, Inbound
+from bridge.rules.message import Called, Decision, Inbound
+from bridge.rules.react import react
 
 if TYPE_CHECKING:
     from bridge.options import At
@@ -42,6 +45,9 @@ def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
     for step, (said, expected) in enumerate(zip(test.say, test.expect, strict=True)):
         decision = decide(Inbound(said, _CONTACT, number), state, rules, _START + step, step + 1)
         got = _answer(decision)
+        while decision.call is not None:
+            decision = _return(decision, test, rules, _START + step)
+            got = got or _answer(decision)
         if got != expected and not (expected == "" and not decision.replies):
             at.problem(f'"{said}" gets {got or "no answer"}, expected {expected or "no answer"}{_why(decision)}')
             return
@@ -50,6 +56,17 @@ def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
         actual = "opted_out" if state.opted_out else "subscribed"
         if actual != test.then.state:
             at.child("then").problem(f"the customer is {actual} at the end, expected {test.then.state}")
+
+
+def _return(decision: Decision, test: SelfTestTable, rules: Ruleset, now: float) -> Decision:
+    """Let a call return what the test says."""
+    state, call = decision.state, decision.call
+    assert call is not None  # noqa: S101  the caller looked
+    assert state.session is not None  # noqa: S101  it waits for the call
+    state.session = replace(state.session, call=1)
+    values = test.calls.get(call.name)
+    error = f"the test has no `calls` for {call.name}" if values is None else ""
+    return react(Called(1, values or {}, error), state, rules, now)
 
 
 def _answer(decision: Decision) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from bridge.options import At, BadValue, SomeSeconds, nearest, text, whole
 from bridge.rules.escalation import Escalation, read_escalation
+from bridge.rules.flows.tables import FlowTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.guard import GuardTable
 from bridge.rules.intents.tables import IntentsTable, IntentTable
 
@@ -116,6 +117,8 @@ class KeywordTable:
     """The whole message, its first word, or words in a row anywhere in it."""
     reply: str = ""
     """The template to answer with; "none" = known, and deliberately not answered."""
+    flow: str = ""
+    """The flow that it starts."""
     escalate: Annotated[Escalation | None, read_escalation] = None
     """true or { queue, priority }: hand the message to a person."""
 
@@ -129,6 +132,8 @@ class PatternTable:
     regex: str = ""
     """In RE2's syntax; named groups become variables."""
     reply: str = ""
+    """As in [[keyword]]."""
+    flow: str = ""
     """As in [[keyword]]."""
     escalate: Annotated[Escalation | None, read_escalation] = None
     """As in [[keyword]]."""
@@ -208,6 +213,8 @@ class SelfTestTable:
     """The service number that is texted; "" = the first of the file's first brand."""
     then: After | None = None
     """What must hold at the end."""
+    calls: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What the calls of flows return, by name; a call that is not here fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +229,7 @@ class RulesTables:
     pattern: tuple[PatternTable, ...] = ()
     intents: IntentsTable = field(default_factory=IntentsTable)
     intent: dict[str, IntentTable] = field(default_factory=dict)
+    flow: dict[str, FlowTable] = field(default_factory=dict)
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
     test: tuple[SelfTestTable, ...] = ()

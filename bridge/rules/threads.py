@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.records import Conversation
+from bridge.rules.message import Fact
 
 if TYPE_CHECKING:
     from bridge.rules.message import Inbound
@@ -57,6 +58,7 @@ def receive(
             last=state.last,
             opting_in=state.opting_in,
             told=state.told,
+            profile=state.profile,
             evidence=state.evidence,
         )
     return Conversation(
@@ -89,6 +91,7 @@ def receive(
         state.last,
         state.opting_in,
         state.told,
+        state.profile,
         state.evidence,
     )
 
@@ -104,3 +107,23 @@ def next_wake(state: Conversation) -> float:
         times.append(state.rating.due)
     earliest = min((time for time in times if time), default=inf)
     return 0.0 if earliest == inf else earliest
+
+
+def known(state: Conversation) -> dict[str, str]:
+    """Return what templates and conditions know: the customer's profile, and what this conversation has brought."""
+    return state.profile | state.variables if state.profile else state.variables
+
+
+def resolve(after: Conversation, by: str, topic: str, now: float) -> tuple[Fact, ...]:
+    """Settle the matter of a conversation, unless it is.
+
+    Args:
+        after: The conversation; it is changed.
+        by: automated or agent.
+        topic: The flow or the rule that did it.
+        now: Seconds since the epoch.
+    """
+    if after.resolved:
+        return ()
+    after.resolved, after.resolved_by = now, by
+    return (Fact("resolved", {"by": by, "topic": topic}),)

@@ -55,6 +55,8 @@ class IntentTable:
     """What customers are asked with, {a} and {b} of the template `which`, one text or a text by language."""
     reply: str = ""
     """As in [[keyword]]."""
+    flow: str = ""
+    """As in [[keyword]]."""
     escalate: Annotated[Escalation | None, read_escalation] = None
     """As in [[keyword]]."""
     resolves: bool = False
