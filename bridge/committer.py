@@ -23,6 +23,7 @@ from bridge.events import (
     LinkChanged,
     Outcomes,
     Returned,
+    RulesChanged,
     SessionBound,
     SessionLost,
     Withdrawn,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from bridge.engine import Engine
     from bridge.events import Event
     from bridge.rules import Request
+
+
+_TO_BE_KEPT = (RulesChanged, Returned, Outcomes, Withdrawn, SessionLost, SessionBound, CapacityChanged)
+"""Events that nobody gives again when a turn was not committed."""
 
 
 class Committer:
@@ -155,7 +160,9 @@ class Committer:
                 links[event.row.name] = event
             elif isinstance(event, Asked):
                 effects.answers.append((event, str(error)))
-            elif isinstance(event, Returned | Outcomes | Withdrawn | SessionLost | SessionBound | CapacityChanged):
+            elif isinstance(
+                event, RulesChanged | Returned | Outcomes | Withdrawn | SessionLost | SessionBound | CapacityChanged
+            ):
                 self._kept.append(event)
         self._kept.extend(links.values())
         self._answer(effects)

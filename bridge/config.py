@@ -496,6 +496,8 @@ class Config:
     """The HTTP server."""
     link: tuple[LinkConfig, ...] = ()
     """The carriers."""
+    functions: dict[str, str] = field(default_factory=dict)
+    """Functions that flows call, by name: "file.py:name", relative to this file, or "package.module:name"."""
 
 
 def load(path: Path) -> Config:

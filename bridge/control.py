@@ -30,7 +30,7 @@ log = logging.getLogger("smppbridge.control")
 
 _NAME: Final = "control"
 _LONGEST: Final = 65536
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 30.0
 _LONGEST_PATH: Final = 100
 """Octets: the kernel allows 107 (unix(7))."""
 

@@ -135,6 +135,13 @@ class Deciding(Stage):
             if len(rows) == PAGE:
                 calendar.wake = self.now
 
+    def recall_calls(self) -> None:
+        """Have the calls made again that an earlier process left open."""
+        start = b""
+        while rows := self.store.page("call", start, PAGE):
+            self.effects.calls += [_unpack_call(row) for _, row in rows]
+            start = rows[-1][0] + b"\0"
+
     def returned(self, events: Sequence[Returned]) -> None:
         """Go on with the conversations whose calls have returned; a call that nobody waits for any more is ignored."""
         rows = self.store.rows("call", [_id.pack(event.called.id) for event in events])

@@ -12,7 +12,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from bridge.delivery import Flight
-    from bridge.rules import Called, Request
+    from bridge.rules import Called, Request, Ruleset
     from bridge.store import ContactKey, LinkRow
     from smppcore.link import Link
     from smppcore.pdu import Pdu
@@ -99,6 +99,13 @@ class Returned:
     called: Called
 
 
+@dataclass(slots=True)
+class RulesChanged:
+    """Other rules are in force from this turn on."""
+
+    rules: Ruleset
+
+
 @dataclass(slots=True, eq=False)
 class Asked:
     """An operator, an agent or a program asks for something, and waits to hear of it."""
@@ -108,7 +115,18 @@ class Asked:
     request: Request
 
 
-Event = Returned | Asked | Arrivals | Outcomes | Withdrawn | CapacityChanged | SessionLost | SessionBound | LinkChanged
+Event = (
+    Arrivals
+    | Asked
+    | CapacityChanged
+    | LinkChanged
+    | Outcomes
+    | Returned
+    | RulesChanged
+    | SessionBound
+    | SessionLost
+    | Withdrawn
+)
 
 
 @dataclass(slots=True)

@@ -10,21 +10,25 @@ import logging
 import math
 import random
 import time
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
 
+from bridge.calling import Caller
 from bridge.carrier import Carrier
 from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
 from bridge.engine import Engine
-from bridge.events import Returned
+from bridge.events import Returned, RulesChanged
 from bridge.metrics import Metrics
 from bridge.options import nearest
-from bridge.rules import Called, Request
+from bridge.rules import Request, RulesError, load
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
+from bridge.training import TrainingError, prepare, trainer
 from smppcore.dial import DialConfig
 from smppcore.esme import Esme, EsmeConfig
 from smppcore.failover import BackoffConfig
@@ -36,11 +40,15 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
+    from bridge.calling import Function
     from bridge.config import Config, LinkConfig, TlsConfig
-    from bridge.events import Effects
+    from bridge.events import Effects, OpenCall
     from bridge.rules import Ruleset
 
 log = logging.getLogger("smppbridge")
+
+KEPT_RULES = 20
+"""Versions before the present one that sessions can go on by."""
 
 
 def steady_clock() -> Callable[[], float]:
@@ -105,11 +113,16 @@ class Service:
     Args:
         config: Checked.
         rules: Loaded.
+        functions: That flows call, by name.
     """
 
-    def __init__(self, config: Config, rules: Ruleset) -> None:
+    _workers: trio.Nursery
+
+    def __init__(self, config: Config, rules: Ruleset, functions: Mapping[str, Function] | None = None) -> None:
         self.config = config
         self.rules = rules
+        self._caller = Caller(functions or {})
+        self._reloading = trio.Lock()
         self._metrics = Metrics()
         self._carriers: dict[str, Carrier] = {}
         self._clients: dict[str, Esme] = {}
@@ -177,6 +190,9 @@ class Service:
             if in_doubt:
                 log.warning("%d messages were in the air when the last run ended; they are in doubt", in_doubt)
             async with trio.open_nursery() as back:
+                self._workers = back
+                for call in effects.calls:
+                    back.start_soon(self._call, call)
                 if web is not None:
                     await back.start(web, self)
                 back.start_soon(self._committer.run)
@@ -215,6 +231,8 @@ class Service:
         """
         if request.get("do") == "ask":
             return await self._ask(request)
+        if request.get("do") == "reload":
+            return await self.reload()
         if request.get("do") != "trace" or self._tracer is None:
             raise ControlError("this version of the service does not know that command; restart it")
         name = str(request.get("link"))
@@ -249,6 +267,40 @@ class Service:
             raise ControlError(problem)
         return "done"
 
+    async def _call(self, call: OpenCall) -> None:
+        assert self._committer is not None  # noqa: S101  calls come out of it
+        self._committer.put(Returned(await self._caller.call(call)))
+
+    async def reload(self) -> str:
+        """Take the rules files anew, all of them or none; say what is in force now.
+
+        They are trained in a process of their own and compiled in a thread. Sessions go on by the rules that they
+        began with.
+
+        Raises:
+            ControlError: Something is wrong with them, or they have changed without a new version; the old ones stay.
+        """
+        async with self._reloading:
+            paths, folder, old = self.config.bridge.rules, self.config.bridge.data_dir, self.rules
+            try:
+                await prepare(paths, folder)
+                new = await trio.to_thread.run_sync(load, paths, trainer(folder, keep=True))
+            except (RulesError, TrainingError) as exc:
+                log.warning("the rules stay as they were: %s", exc)
+                raise ControlError(f"{exc}\nrules {old.version} stay in force") from exc
+            if new.sources == old.sources:
+                return f"rules {old.version}: nothing has changed"
+            if new.version in {old.version, *old.older}:
+                problem = f"the rules have changed, but not their version, {new.version}: give them a new one"
+                log.warning("the rules stay as they were: %s", problem)
+                raise ControlError(problem)
+            older = {old.version: replace(old, older={}), **old.older}
+            self.rules = replace(new, older=dict(islice(older.items(), KEPT_RULES)))
+            assert self._committer is not None  # noqa: S101  it is there before anybody can ask
+            self._committer.put(RulesChanged(self.rules))
+            log.info("rules %s are in force, after %s", new.version, old.version)
+            return f"rules {new.version} are in force, after {old.version}"
+
     async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
         """Claim nothing more, wait for what is in the air, unbind."""
         assert self._committer is not None  # noqa: S101  made before the links
@@ -272,8 +324,7 @@ class Service:
             for name in {flight.mt.link for flight in effects.flights}:
                 self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
         for call in effects.calls:
-            assert self._committer is not None  # noqa: S101  it hands out
-            self._committer.put(Returned(Called(call.id, error=f"there is no function `{call.name}`")))
+            self._workers.start_soon(self._call, call)
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)

@@ -27,6 +27,7 @@ from bridge.events import (
     LinkChanged,
     Outcomes,
     Returned,
+    RulesChanged,
     SessionBound,
     SessionLost,
     Withdrawn,
@@ -65,6 +66,7 @@ class TurnWork(Stage):
 
     def recover(self) -> None:
         """Judge the claims that an earlier process left without an outcome: they are in doubt (invariant 2)."""
+        self.deciding.recall_calls()
         for row in self.store.open_claims(self.state.position.settled_below):
             self.changes.mts[row.id] = row
             if row.link not in self.outbox.links:
@@ -147,6 +149,8 @@ class TurnWork(Stage):
             self._returned.append(event)
         elif isinstance(event, Asked):
             self._asked.append(event)
+        elif isinstance(event, RulesChanged):
+            state.rules = event.rules
         elif isinstance(event, Withdrawn):
             for flight in event.flights:
                 self.settlement.withdrawn(flight, suppressed=event.suppressed)

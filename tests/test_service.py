@@ -14,6 +14,7 @@ import trio
 from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
 from bridge.control import ControlError, ask
 from bridge.export import message_rows
+from bridge.rules import load
 from bridge.service import Service, esme_config, steady_clock
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
@@ -132,6 +133,91 @@ async def running(settings: Config) -> AsyncIterator[Service]:
         yield service
         service.stop()
         await service.stopped()
+
+
+FLOW_RULES = """\
+version = "{version}"
+[brand.acme]
+name = "Acme"
+help_contact = "help@acme.example"
+numbers = ["60606"]
+[[keyword]]
+words = ["track"]
+flow = "track"
+[[keyword]]
+words = ["hours"]
+reply = "hours"
+[flow.track]
+start = "ask"
+[flow.track.step.ask]
+say = "ask"
+wait = {{ slot = "order", type = "number" }}
+retry = "again"
+next = "look"
+[flow.track.step.look]
+call = "orders.status"
+next = "tell"
+[flow.track.step.tell]
+say = "tell"
+[template.hours]
+en = "{hours}"
+[template.ask]
+en = "Which?"
+[template.again]
+en = "A number ({version})"
+[template.tell]
+en = "{{order}} is {{status|somewhere}}"
+"""
+
+
+async def test_rules_are_taken_anew_while_it_runs_and_sessions_keep_theirs(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(FLOW_RULES.format(version="1", hours="8-18"))
+    made: list[dict[str, str]] = []
+
+    async def status(values: dict[str, str]) -> dict[str, str]:
+        made.append(values)
+        return {"status": "packed"}
+
+    async with carrier() as (smsc, port):
+        settings = config(tmp_path, port)
+        settings = replace(settings, bridge=replace(settings.bridge, rules=(file,)))
+        service = Service(settings, load(settings.bridge.rules), {"orders.status": status})
+        folder = settings.bridge.data_dir
+
+        async def said(body: str) -> bytes:
+            count = len(smsc.submits)
+            smsc.deliver(text(body))
+            await smsc.until(lambda: len(smsc.submits) > count)
+            return smsc.submits[-1].short_message
+
+        async def reload() -> str:
+            return await trio.to_thread.run_sync(ask, folder, {"do": "reload"})
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(service.run)
+            await smsc.until(lambda: smsc.links)
+            assert await said("track") == b"Which?"
+            assert await reload() == "rules 1: nothing has changed"
+            file.write_text(FLOW_RULES.format(version="1", hours="9-17"))
+            with pytest.raises(ControlError, match="but not their version, 1"):
+                await reload()
+            file.write_text(FLOW_RULES.format(version="2", hours="9-17") + "[[keyword]]\n")
+            with pytest.raises(ControlError, match="rules 1 stay in force"):
+                await reload()
+            assert await said("hours") == b"8-18"
+            file.write_text(FLOW_RULES.format(version="2", hours="9-17"))
+            assert await reload() == "rules 2 are in force, after 1"
+            assert await said("hours") == b"9-17"
+            assert await said("no number") == b"A number (1)"
+            assert await said("7") == b"7 is packed"
+            file.write_text(FLOW_RULES.format(version="1", hours="8-18"))
+            with pytest.raises(ControlError, match="but not their version, 1"):
+                await reload()
+            assert smsc.binds == 1
+            service.stop()
+            await service.stopped()
+        assert [values["order"] for values in made] == ["7"]
 
 
 def stored(settings: Config) -> list[Row]:

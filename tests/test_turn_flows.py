@@ -6,14 +6,16 @@ from pathlib import Path
 
 from bridge.events import Returned
 from bridge.rules import Called
-from tests.pipeline import Bridge, rules
+from tests.pipeline import Bridge, accepted, rules
 
 SOURCE = (Path(__file__).parent / "data/rules/flows.toml").read_text(encoding="utf-8")
 
 
 def test_a_wait_survives_a_kill_and_times_out() -> None:
     bridge = Bridge(ruleset=rules(SOURCE))
-    assert [pdu.short_message for pdu in bridge.send("track")] == [b"Acme: what is your order number?"]
+    (pdu,) = bridge.send("track")
+    assert pdu.short_message == b"Acme: what is your order number?"
+    bridge.turn(bridge.answers(accepted(pdu, b"m1")))
     bridge.begin()
     bridge.now += 599.0
     bridge.turn()

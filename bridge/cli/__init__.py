@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "optout": ("bridge.cli.consent:optout", "Who wants no messages: add, remove, list."),
     "evidence": ("bridge.cli.consent:evidence", "What a customer agreed to and took back, and what was sent since."),
     "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
+    "reload": ("bridge.cli.reload:reload", "Have the running service take the rules anew, all of them or none."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),
     "decode": (
         "bridge.cli.decode:decode",

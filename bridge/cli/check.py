@@ -10,6 +10,8 @@ import click
 
 from bridge import config as configuration
 from bridge import rules
+from bridge.calling import FunctionError, load_functions
+from bridge.cli import CliProblem
 from bridge.cli.common import config_option, json_option, print_json, print_table
 from bridge.cli.training import print_training, training_report
 from bridge.training import trainer
@@ -39,6 +41,9 @@ def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
     try:
         settings = configuration.load(config)
         ruleset = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=False))
+        load_functions(settings.functions, config.parent)
+    except FunctionError as exc:
+        raise CliProblem(f"{config}: {exc}") from exc
     except (configuration.ConfigError, rules.RulesError) as exc:
         problems = [str(problem) for problem in exc.problems]
         if as_json:
@@ -51,6 +56,18 @@ def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
         print_json(_report(config, settings, ruleset))
     else:
         _print(config, settings, ruleset)
+
+
+def _missing(settings: Config, ruleset: Ruleset, folder: Path) -> list[str]:
+    """Return the functions that flows call and nobody has registered."""
+    called = {
+        step.call
+        for brand in ruleset.numbers.values()
+        for flow in brand.flows.values()
+        for step in flow.steps.values()
+        if step.call
+    }
+    return sorted(called - load_functions(settings.functions, folder).keys()) if called else []
 
 
 def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]:
@@ -133,6 +150,8 @@ def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
         if file.training is not None:
             print_training(file.file.removeprefix(folder), file.training)
             click.echo()
+    for name in _missing(settings, ruleset, path.parent):
+        click.echo(f"Note: no function answers `{name}`: every call fails; name one under [functions]")
     passed = sum(file.tests for file in ruleset.files)
     click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
     for link, longer in groupby(_longer_texts(settings, ruleset), key=lambda text: text.link):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import signal
@@ -12,8 +13,10 @@ import trio
 
 from bridge import config as configuration
 from bridge import rules
+from bridge.calling import FunctionError, load_functions
 from bridge.cli import CliProblem
 from bridge.cli.common import config_option
+from bridge.control import ControlError
 from bridge.service import Service
 from bridge.training import trainer
 from bridge.web import serve
@@ -28,7 +31,7 @@ log = logging.getLogger("smppbridge")
 @config_option
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run(config: Path, *, verbose: bool) -> None:
-    """Run the service until SIGTERM or SIGINT, which drain and unbind.
+    """Run the service until SIGTERM or SIGINT, which drain and unbind; SIGHUP takes the rules anew.
 
     \b
     Example:
@@ -41,7 +44,12 @@ def run(config: Path, *, verbose: bool) -> None:
     settings = configuration.load(config)
     if not settings.link:
         raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
-    service = Service(settings, rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=True)))
+    try:
+        functions = load_functions(settings.functions, config.parent)
+    except FunctionError as exc:
+        raise CliProblem(f"{config}: {exc}") from exc
+    loaded = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=True))
+    service = Service(settings, loaded, functions)
     # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the
     # default thresholds the collector walks every message in flight over and over (a third of the time at a window of
     # 200).
@@ -61,10 +69,17 @@ async def _run(service: Service) -> None:
     async with trio.open_nursery() as nursery:
 
         async def watch_signals(task_status: trio.TaskStatus[None]) -> None:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
                 task_status.started()
-                async for _ in signals:
-                    service.stop()
+                async for number in signals:
+                    if number == signal.SIGHUP:
+                        nursery.start_soon(reload)
+                    else:
+                        service.stop()
+
+        async def reload() -> None:
+            with contextlib.suppress(ControlError):  # it is in the log
+                await service.reload()
 
         await nursery.start(watch_signals)
         await service.run(serve)

@@ -110,7 +110,7 @@ def compile_rules(
                 )
             )
         found += at.problems
-    rules = Ruleset("+".join(file.version for file in files), numbers, tuple(files))
+    rules = Ruleset("+".join(file.version for file in files), numbers, tuple(files), tuple(sources))
     if not found:
         # Tests of half-compiled rules would only repeat the problems in other words.
         for tables, at in tests:

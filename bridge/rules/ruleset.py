@@ -123,6 +123,8 @@ class Ruleset:
     """The brand of each service number, with and without a leading "+"."""
     files: tuple[RulesFile, ...] = ()
     """In the order of the configuration."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """The name and the text of each file."""
     older: Mapping[str, Ruleset] = field(default_factory=dict)
     """Those before it that sessions still keep to, by version."""
 
