@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.desk import Desk
     from bridge.events import Asked, Returned
     from bridge.outbox import LinkQueue
-    from bridge.records import Mo
+    from bridge.records import Case, Mo
     from bridge.rules import Reply
     from bridge.rules.react import Event
     from bridge.store import ContactKey
@@ -219,6 +219,9 @@ class Deciding(Stage):
             self.effects.revoked.add(key)
         if decision.call is not None:
             self._call(key, decision)
+        had = None if before is None else before.case
+        if after.case is not had:
+            self._put_case(key, had, after.case)
         woken = before.wake if before is not None else 0.0
         if after.wake != woken:
             rows, calendar = self.changes.rows, self.state.calendar
@@ -228,6 +231,13 @@ class Deciding(Stage):
                 rows["wake", wake_key(after.wake, key)] = b""
                 calendar.wake = min(calendar.wake, after.wake)
         self.contexts[key] = self.changes.conversations[key] = after
+
+    def _put_case(self, key: ContactKey, had: Case | None, has: Case | None) -> None:
+        """Keep the table of open cases."""
+        if had is not None and (has is None or has.id != had.id):
+            self.changes.rows["case", _id.pack(had.id)] = None
+        if has is not None and (had is None or has.id != had.id):
+            self.changes.rows["case", _id.pack(has.id)] = f"{key[1]}\0{key[0]}".encode()
 
     def _call(self, key: ContactKey, decision: Decision) -> None:
         call, session = decision.call, decision.state.session

@@ -68,8 +68,10 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     due: float = 0.0
     """When an answer is due by the queue's service level, 0.0 = none is."""
     tags: tuple[str, ...] = ()
-    closed_notice: bool = False
-    """The customer was told that nobody is there at this hour."""
+    notes: tuple[tuple[float, str, str], ...] = ()
+    """(when, by whom, what) for each note of the people."""
+    idle: float = 0.0
+    """When it is closed if neither side says anything."""
 
 
 class Guard(msgspec.Struct, array_like=True, gc=False):

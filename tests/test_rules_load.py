@@ -249,7 +249,7 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
             "7: conversation.unmatched.third: unknown key",
         ),
         ('[conversation]\nidle_close = "0s"\n', "7: conversation.idle_close: must be 0.001s or more"),
-        ("[queue.care]\n", "6: queue: unknown key"),
+        ("[queues.care]\n", "6: queues: unknown key; did you mean `queue`?"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text: str, problem: str) -> None:

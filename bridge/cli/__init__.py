@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("bridge.cli.export:export", "Export the messages or the events of a store."),
     "optout": ("bridge.cli.consent:optout", "Who wants no messages: add, remove, list."),
     "evidence": ("bridge.cli.consent:evidence", "What a customer agreed to and took back, and what was sent since."),
+    "inbox": (
+        "bridge.cli.inbox:inbox",
+        "Escalated conversations: list, take, reply, note, tag, transfer, close.",
+    ),
     "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
     "reload": ("bridge.cli.reload:reload", "Have the running service take the rules anew, all of them or none."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),

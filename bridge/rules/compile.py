@@ -60,6 +60,7 @@ def compile_file(
     reserved = (*MESSAGE_VARIABLES, *_BRAND_VARIABLES, "input")
     flows = compile_flows(tables.flow, tables.template, reserved, controls, at.child("flow"))
     captured |= variables_of(flows) | _returned(tables)
+    _check_queues(tables, at)
     unmatched_at = at.child("conversation").child("unmatched")
     unmatched = _unmatched(tables.conversation.unmatched, tables, unmatched_at)
     _check_names(tables, at)
@@ -100,6 +101,7 @@ def compile_file(
                 table.optout_by == "carrier",
                 table.timezone,
                 flows,
+                tables.queue,
             )
         )
     return brands, report
@@ -323,6 +325,28 @@ def _returned(tables: RulesTables) -> frozenset[str]:
         *MESSAGE_VARIABLES,
         *_BRAND_VARIABLES,
     }
+
+
+def _check_queues(tables: RulesTables, at: At) -> None:
+    for name, table in tables.queue.items():
+        moved = table.on_breach.move_to
+        if moved and moved not in tables.queue:
+            here = at.child("queue").child(name).child("on_breach").child("move_to")
+            here.problem(f"there is no queue `{moved}`{nearest(moved, tables.queue)}")
+    if not tables.queue:
+        return
+    named = [(at.child("keyword").child(number), table.escalate) for number, table in enumerate(tables.keyword)]
+    named += [(at.child("pattern").child(number), table.escalate) for number, table in enumerate(tables.pattern)]
+    named += [(at.child("intent").child(name), table.escalate) for name, table in tables.intent.items()]
+    for name, flow in tables.flow.items():
+        named.append((at.child("flow").child(name).child("on_expire"), flow.on_expire.escalate))
+        for label, step in flow.step.items():
+            here = at.child("flow").child(name).child("step").child(label)
+            ways = (("on_fail", step.on_fail), ("on_timeout", step.on_timeout), ("on_error", step.on_error))
+            named += [(here, step.escalate), *((here.child(key), way.escalate) for key, way in ways)]
+    for here, to in named:
+        if to is not None and to.queue not in ("default", *tables.queue):
+            here.child("escalate").problem(f"there is no queue `{to.queue}`{nearest(to.queue, tables.queue)}")
 
 
 def _asks(name: str, tables: RulesTables) -> bool:

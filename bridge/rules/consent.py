@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.templates import render
 
@@ -72,10 +73,9 @@ def free_text(found: str, brand: Brand, message: Inbound, after: Conversation, n
     if brand.free_text == "ask":
         after.messages_out += 1
         return Decision("replied", "optout", "optout.ask", "", (_text("ask", brand, message, after, False),), after)
-    if not after.escalated:
-        after.escalated = now
-    detail = "queue=default priority=high: it may be a request to stop"
-    return Decision("escalated", "optout", "optout.escalate", "", (), after, detail)
+    to = Escalation(priority="high", note="may be a request to stop")
+    facts = hand_over(after, to, brand.queues, now, to.note)
+    return Decision("escalated", "optout", "optout.escalate", "", (), after, f"{to.detail}: {to.note}", facts=facts)
 
 
 def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: str, raw: str) -> Decision:

@@ -1,9 +1,10 @@
 """One text in, one decision out: pure, so that a recorded day can be replayed to the same octets.
 
 The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); a request to
-stop in people's own words, unless a keyword says otherwise; the loop guard; a flow that waits (a typed answer, what may
-interrupt it, any answer, asking again); the answer to a message that we started, or to "which of the two?"; keywords;
-patterns; keywords with a typing mistake; intents, and asking which of two; the policy for what nothing knows.
+stop in people's own words, unless a keyword says otherwise; the loop guard; people who have it in hand; a flow that
+waits (a typed answer, what may interrupt it, any answer, asking again); the answer to a message that we started, or to
+"which of the two?"; keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy
+for what nothing knows.
 Opening hours, quiet hours, caps and suppression act at sending, not here.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.rules import consent
+from bridge.rules import consent, people
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.flows import engine as flows
 from bridge.rules.flows.flow import fill_in
@@ -63,7 +64,7 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
     if brand.guard is not None:
         halt = hear(brand.guard, after, whole, now)
         if halt is not None:
-            return _halt(halt, after, now)
+            return _halt(halt, brand, after, now)
         decision = _answer(words, whole, rules, brand, message, after, now)
         if decision.replies:
             replied(after, now)
@@ -74,6 +75,8 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
 def _answer(
     words: list[str], whole: str, rules: Ruleset, brand: Brand, message: Inbound, after: Conversation, now: float
 ) -> Decision:
+    if after.case is not None:
+        return people.attach(after.case, brand, after, now)
     if after.session is not None:
         return _in_flow(words, whole, rules, brand, message, after, now)
     if after.contexts and (decision := flows.context(rules, brand, message, after, now)):
@@ -170,10 +173,10 @@ def _ask(
     return _act(action, rules, brand, message, after, now, variables)
 
 
-def _halt(halt: Halt, after: Conversation, now: float) -> Decision:
+def _halt(halt: Halt, brand: Brand, after: Conversation, now: float) -> Decision:
     if not halt.escalate:
         return Decision("silent", "loop", halt.rule, "", (), after, halt.detail)
-    facts = hand_over(after, Escalation(), now, halt.detail)
+    facts = hand_over(after, Escalation(), brand.queues, now, halt.detail)
     return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail, facts=facts)
 
 
@@ -208,7 +211,7 @@ def _act(
     if outcome == "escalated":
         waited, escalation = after.wake, escalation or Escalation()
         note = fill_in(escalation.note, {**known(after), "input": message.text}) if escalation.note else ""
-        facts = hand_over(after, escalation, now, note)
+        facts = hand_over(after, escalation, brand.queues, now, note)
         if waited:
             after.wake = next_wake(after)
     elif action.resolves:

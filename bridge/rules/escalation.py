@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from bridge.options import At, BadValue, fill
 from bridge.rules.message import Fact
+from bridge.rules.people import open_case
+from bridge.rules.threads import next_wake
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
+    from bridge.rules.people import Queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,13 @@ def read_escalation(value: object, at: At) -> Escalation | None:
     return fill(Escalation(), value, at)
 
 
-def hand_over(after: Conversation, to: Escalation, now: float, note: str = "") -> tuple[Fact, ...]:
+def hand_over(after: Conversation, to: Escalation, queues: Queues, now: float, note: str = "") -> tuple[Fact, ...]:
     """Hand a conversation to people, unless they have it already.
 
     Args:
         after: The conversation; it is changed.
         to: To whom.
+        queues: Of the brand.
         now: Seconds since the epoch.
         note: For them, filled in.
     """
@@ -54,4 +58,9 @@ def hand_over(after: Conversation, to: Escalation, now: float, note: str = "") -
     if after.escalated:
         return ()
     after.escalated = now
+    open_case(after, queues, to.queue, to.priority, to.tags, now)
+    if after.case is not None:
+        if note:
+            after.case.notes = ((now, "", note),)
+        after.wake = next_wake(after)
     return (Fact("escalated", {"queue": to.queue, "priority": to.priority, "note": note, "tags": ",".join(to.tags)}),)

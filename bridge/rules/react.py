@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.rules import consent
+from bridge.rules import consent, people
 from bridge.rules.flows import engine as flows
 from bridge.rules.message import Called, Decision, Request, Wake
 from bridge.rules.threads import next_wake
@@ -37,8 +37,13 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
     if isinstance(event, Request):
         if event.kind in ("optout.add", "optout.remove"):
             return consent.asked(event, state, now)
+        if event.kind.startswith("case."):
+            return people.asked(event, state, rules.numbers.get(state.number), now)
         return Decision("silent", "", "", "", (), after, problem=f"there is no request `{event.kind}`")
-    decision = flows.wake(rules, after, now) if isinstance(event, Wake) else flows.called(event, rules, after, now)
+    if isinstance(event, Called):
+        decision = flows.called(event, rules, after, now)
+    else:
+        decision = people.wake(rules.numbers.get(state.number), after, now) or flows.wake(rules, after, now)
     if decision is not None:
         return decision
     after.wake = next_wake(after)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.rules.optout import Control
     from bridge.rules.optout_text import Requests
     from bridge.rules.patterns import PatternSet
+    from bridge.rules.people import Queues
     from bridge.rules.templates import Text
     from bridge.rules.typos import Typos
 
@@ -96,6 +97,8 @@ class Brand:
     timezone: str = "UTC"
     """Its IANA time zone."""
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    queues: Queues = field(default_factory=dict)
+    """Of people; without any, escalations are only recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from bridge.rules.escalation import Escalation, read_escalation
 from bridge.rules.flows.tables import FlowTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.guard import GuardTable
 from bridge.rules.intents.tables import IntentsTable, IntentTable
+from bridge.rules.people import QueueTable  # noqa: TC001  fill() reads the hints
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
@@ -230,6 +231,7 @@ class RulesTables:
     intents: IntentsTable = field(default_factory=IntentsTable)
     intent: dict[str, IntentTable] = field(default_factory=dict)
     flow: dict[str, FlowTable] = field(default_factory=dict)
+    queue: dict[str, QueueTable] = field(default_factory=dict)
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
     test: tuple[SelfTestTable, ...] = ()

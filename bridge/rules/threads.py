@@ -102,7 +102,7 @@ def next_wake(state: Conversation) -> float:
     if state.session is not None:
         times += [state.session.until, state.session.expires]
     if state.case is not None:
-        times.append(state.case.due)
+        times += [state.case.due, state.case.idle]
     if state.rating is not None:
         times.append(state.rating.due)
     earliest = min((time for time in times if time), default=inf)

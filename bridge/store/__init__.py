@@ -24,15 +24,13 @@ CounterKey = tuple[int, str, str]
 """(hour since the epoch, link name, what is counted)."""
 
 
-SideTable = Literal["wake", "call", "contact", "evidence", "hook", "ruleset"]
+SideTable = Literal["wake", "call", "case", "evidence"]
 """A table whose rows are octets to the store; who uses it says what is in it:
 
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
 call      id, 8 octets                              → a call that has not returned (bridge.deciding)
-contact   number                                    → what is known of a customer
+case      id, 8 octets                              → brand NUL contact: an open case (bridge.deciding)
 evidence  number NUL brand NUL ordinal, 8 octets    → a link of a chain of evidence (bridge.evidence)
-hook      endpoint NUL ordinal, 8 octets            → what a webhook is still to be told
-ruleset   version                                   → the source of rules in use
 """
 SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)
 

@@ -356,7 +356,7 @@ class _Run:
 
     def _hand_over(self, to: Escalation) -> None:
         variables = {**known(self.after), "input": self._message.text}
-        self._facts += hand_over(self.after, to, self._now, fill_in(to.note, variables))
+        self._facts += hand_over(self.after, to, self.brand.queues, self._now, fill_in(to.note, variables))
         self.detail = f"{self.detail}; {to.detail}" if self.detail else to.detail
         self._escalated = True
 

@@ -1,0 +1,208 @@
+"""People: from the escalation until the case is closed."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.records import Case, Conversation
+from bridge.rules import Decision, Request, Wake, react
+from bridge.rules.threads import next_wake
+from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, problems, say
+
+QUEUES = """\
+[queue.care]
+sla = { first = "15m", next = "30m" }
+on_breach = { move_to = "supervisors" }
+idle_close = "24h"
+[queue.supervisors]
+sla = { first = "5m" }
+[queue.last]
+"""
+SOURCE = (
+    BRAND
+    + QUEUES
+    + """\
+[[keyword]]
+words = ["agent"]
+escalate = { queue = "care", priority = "high", tags = ["vip"], note = "said {input}" }
+[[keyword]]
+words = ["late"]
+escalate = { queue = "supervisors" }
+[[keyword]]
+words = ["calm"]
+escalate = { queue = "last" }
+[[keyword]]
+words = ["hours"]
+reply = "hours"
+[template.hours]
+en = "8-18"
+"""
+)
+RULES = compiled(SOURCE)
+MINUTE, DAY = 60.0, 86400.0
+
+
+def case_of(decision: Decision) -> Case:
+    assert decision.state.case is not None
+    return decision.state.case
+
+
+def ask(state: Conversation, what: str, *, by: str = "ann", now: float = NOW, **values: str) -> Decision:
+    return react(Request(f"case.{what}", by, values), state, RULES, now)
+
+
+def escalated(text: str = "agent") -> Conversation:
+    return say(RULES, text, mo_id=5).state
+
+
+def test_an_escalation_opens_a_case() -> None:
+    decision = say(RULES, "agent", mo_id=5)
+    case = case_of(decision)
+    assert case == Case(5, "care", NOW, "high", "", NOW + 15 * MINUTE, ("vip",), ((NOW, "", "said agent"),), NOW + DAY)
+    assert decision.state.wake == case.due == next_wake(decision.state)
+
+
+def test_an_escalation_without_a_queue_goes_to_the_first() -> None:
+    assert case_of(say(RULES, "hm")).queue == "care"
+    assert say(compiled(BRAND), "hm").state.case is None
+
+
+def test_the_bot_is_silent_and_control_words_are_not() -> None:
+    state = escalated()
+    decision = say(RULES, "hours", state, now=NOW + 1)
+    assert (decision.outcome, decision.layer, decision.rule, decision.replies) == (
+        "escalated",
+        "human",
+        "queue.care",
+        (),
+    )
+    assert case_of(decision).due == NOW + 15 * MINUTE
+    helped = say(RULES, "help", state)
+    assert (helped.control, len(helped.replies), helped.state.case) == ("help", 1, state.case)
+    stopped = say(RULES, "stop", state)
+    assert (len(stopped.replies), stopped.state.case) == (1, state.case)
+
+
+def test_an_answer_of_people_stops_the_clock_and_a_text_starts_it_again() -> None:
+    answered = ask(escalated(), "reply", text=" found it ", now=NOW + MINUTE)
+    (reply,) = answered.replies
+    assert (reply.text, reply.by, reply.control, reply.started) == ("found it", "ann", False, False)
+    assert (case_of(answered).agent, case_of(answered).due) == ("ann", 0.0)
+    assert [fact.kind for fact in answered.facts] == ["answered"]
+    again = say(RULES, "thanks but", answered.state, now=NOW + 2 * MINUTE)
+    assert case_of(again).due == NOW + 32 * MINUTE
+    quiet = ask(escalated("calm"), "reply", text="x").state
+    assert case_of(say(RULES, "and", quiet)).due == 0.0
+
+
+def test_people_who_write_first_have_it_in_hand() -> None:
+    state = say(RULES, "hours", mo_id=3).state
+    decision = ask(state, "reply", text="hello")
+    assert (case_of(decision).queue, case_of(decision).agent, decision.state.escalated) == ("care", "ann", NOW)
+    assert ask(Conversation(CONTACT, "acme"), "reply", text="x").problem == "there is no open case of this customer"
+    assert ask(state, "take").problem == "there is no open case of this customer"
+
+
+def test_one_agent_has_it() -> None:
+    taken = ask(escalated(), "take").state
+    assert ask(taken, "take", by="bob").problem == "ann has it"
+    assert case_of(ask(taken, "take", by="bob", force="yes")).agent == "bob"
+    assert case_of(ask(taken, "take")).agent == "ann"
+    assert case_of(ask(taken, "reply", by="bob", text="x")).agent == "ann"
+
+
+@pytest.mark.parametrize(
+    ("what", "values", "said"),
+    [
+        ("reply", {"text": " "}, "an empty text is not sent"),
+        ("note", {}, "an empty note says nothing"),
+        ("transfer", {}, "to whom? Name a queue or an agent"),
+        ("transfer", {"queue": "x"}, "there is no queue `x`; there are: care, supervisors, last"),
+        ("dance", {}, "there is no request `case.dance`"),
+    ],
+)
+def test_what_is_refused(what: str, values: dict[str, str], said: str) -> None:
+    state = escalated()
+    assert react(Request(f"case.{what}", "ann", values), state, RULES, NOW).problem == said
+
+
+def test_nothing_is_sent_to_somebody_who_has_opted_out() -> None:
+    state = say(RULES, "stop", escalated()).state
+    assert ask(state, "reply", text="x").problem.startswith("opted_out")
+
+
+def test_notes_tags_and_transfers() -> None:
+    state = ask(escalated(), "note", text="called", now=NOW + 5).state
+    assert state.case is not None
+    assert state.case.notes[1:] == ((NOW + 5, "ann", "called"),)
+    assert case_of(ask(state, "tag", tags="vip,lost,")).tags == ("vip", "lost")
+    moved = case_of(ask(state, "transfer", queue="supervisors", now=NOW + MINUTE))
+    assert (moved.queue, moved.agent, moved.due) == ("supervisors", "", NOW + 6 * MINUTE)
+    assert case_of(ask(state, "transfer", queue="last")).due == 0.0
+    given = case_of(ask(state, "transfer", agent="bob"))
+    assert (given.queue, given.agent, given.due) == ("care", "bob", NOW + 15 * MINUTE)
+    same = case_of(ask(state, "transfer", queue="care", agent="bob"))
+    assert same.due == NOW + 15 * MINUTE
+
+
+def test_a_closed_case_gives_the_conversation_back() -> None:
+    closed = ask(escalated(), "close", now=NOW + MINUTE)
+    assert (closed.state.case, closed.state.escalated, closed.state.resolved_by) == (None, 0.0, "agent")
+    assert [fact.kind for fact in closed.facts] == ["resolved", "closed"]
+    assert closed.state.wake == 0.0
+    assert len(say(RULES, "hours", closed.state, now=NOW + 2 * MINUTE).replies) == 1
+    assert case_of(say(RULES, "agent", closed.state, mo_id=9)).id == 9
+    assert ask(escalated(), "close", resolved="no").state.resolved == 0.0
+
+
+def test_a_late_case_goes_to_another_queue_once() -> None:
+    taken = ask(escalated(), "take").state
+    late = react(Wake(), taken, RULES, NOW + 15 * MINUTE)
+    assert (case_of(late).queue, case_of(late).agent, case_of(late).due) == ("supervisors", "", NOW + 20 * MINUTE)
+    assert late.facts[0].values["moved_to"] == "supervisors"
+    assert late.state.wake == NOW + 20 * MINUTE
+    later = react(Wake(), late.state, RULES, NOW + 20 * MINUTE)
+    assert (case_of(later).queue, case_of(later).due, later.facts[0].kind) == ("supervisors", 0.0, "breached")
+    assert later.state.wake == NOW + DAY
+
+
+def test_a_late_case_may_go_to_a_queue_without_a_clock() -> None:
+    rules = compiled(SOURCE.replace('move_to = "supervisors"', 'move_to = "last"'))
+    late = react(Wake(), escalated(), rules, NOW + 15 * MINUTE)
+    assert (case_of(late).queue, case_of(late).due) == ("last", 0.0)
+
+
+def test_a_silent_case_is_closed() -> None:
+    state = ask(escalated(), "reply", text="x").state
+    early = react(Wake(), state, RULES, NOW + DAY - 1)
+    assert (early.state.case, early.state.wake) == (state.case, NOW + DAY)
+    over = react(Wake(), state, RULES, NOW + DAY)
+    assert (over.state.case, over.state.resolved, over.facts[0].values["by"]) == (None, 0.0, "idle")
+
+
+def test_a_case_whose_rules_are_gone_can_still_be_closed() -> None:
+    state = escalated()
+    state.number = "99999"
+    assert case_of(react(Wake(), state, RULES, NOW + 15 * MINUTE)).due == 0.0
+    assert ask(state, "close").state.case is None
+    moved = escalated()
+    assert moved.case is not None
+    moved.case.queue = "gone"
+    assert case_of(say(RULES, "hm", moved)).idle == NOW + DAY
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('[queue.a]\non_breach = { move_to = "b" }\n', "queue.a.on_breach.move_to: there is no queue `b`"),
+        ('[queue.a]\n[[keyword]]\nwords = ["x"]\nescalate = { queue = "b" }\n', "escalate: there is no queue `b`"),
+        (
+            '[queue.a]\n[[keyword]]\nwords = ["x"]\nflow = "f"\n[flow.f]\nstart = "s"\n'
+            '[flow.f.step.s]\nescalate = { queue = "b" }\n',
+            "flow.f.step.s.escalate: there is no queue `b`",
+        ),
+        ('[queue.a]\nsla = { first = "soon" }\n', "queue.a.sla.first"),
+    ],
+)
+def test_a_mistake_in_a_queue_is_named(more: str, said: str) -> None:
+    assert any(said in line for line in problems(BRAND + more))
