@@ -95,3 +95,37 @@ def test_commands_of_a_chat(config: Path) -> None:
     assert '  "language": "en",' in lines
     assert any(line.startswith("/timeout") for line in lines)
     assert "< hours" in lines
+
+
+FLOW = """\
+version = "1"
+[brand.acme]
+help_contact = "help@acme.example"
+numbers = ["60606"]
+[[keyword]]
+words = ["go"]
+flow = "f"
+[flow.f]
+start = "look"
+[flow.f.step.look]
+call = "orders.status"
+next = "tell"
+[flow.f.step.tell]
+say = "t"
+[template.t]
+en = "it is {status|somewhere}"
+"""
+
+
+def test_a_chat_says_what_calls_return(config: Path) -> None:
+    (config.parent / "rules.toml").write_text(FLOW)
+    said = "/call a=b\ngo\n/call status=lost\ngo\n/call\n"
+    assert run("chat", "-c", config, text=said).stdout.splitlines() == [
+        "no call is open",
+        "(calls orders.status; /call says what it returns)",
+        "(flow)",
+        "< it is lost",
+        "(calls orders.status; /call says what it returns)",
+        "(flow)",
+        "(escalated: orders.status: it failed; queue=default priority=normal)",
+    ]

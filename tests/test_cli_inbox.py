@@ -72,3 +72,5 @@ def test_a_case_is_worked_on_and_closed(config: Path) -> None:
     assert (gone.exit_code, "there is no open case 2" in gone.output) == (1, True)
     assert run(config, "close", "1").exit_code == 0
     assert run(config, "list").output == "No case is open.\n"
+    checked = CliRunner().invoke(main, ["store", "check", "-c", str(config)])
+    assert checked.exit_code == 0, checked.output

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from bridge import config as configuration
 from bridge.cli.common import config_option, printable
 from bridge.cli.explain import CONTACT, load_rules, reasons, standard_input, texted_number
 from bridge.records import Conversation
-from bridge.rules import Inbound, Wake, decide, react
+from bridge.rules import Called, Inbound, Wake, decide, react
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,7 @@ COMMANDS = """\
 /why          why the last text got its answer
 /state        what is known of the conversation
 /timeout      let time pass until the conversation has something to do
+/call A=B …   let the open call return values; without any, let it fail
 /lang CODE    be a customer who was answered in this language
 /new          be another customer
 /quit         end"""
@@ -90,6 +92,8 @@ class Chat:
                 return self._shown()
             case "/timeout":
                 return self._timeout()
+            case "/call":
+                return self._call(rest)
             case "/lang":
                 return self._language(rest.strip())
             case "/new":
@@ -118,6 +122,13 @@ class Chat:
         self._now += passed
         return [f"({passed:.0f} s later)", *self._done(react(Wake(), self._state, self._ruleset, self._now))]
 
+    def _call(self, rest: str) -> list[str]:
+        if self._state is None or self._state.session is None or not self._state.session.call:
+            return ["no call is open"]
+        values = dict(pair.partition("=")[::2] for pair in rest.split())
+        called = Called(self._state.session.call, values, "" if values else "it failed")
+        return self._done(react(called, self._state, self._ruleset, self._now))
+
     def _language(self, language: str) -> list[str]:
         known = self._ruleset.numbers[self.number].languages
         if language not in known:
@@ -130,8 +141,9 @@ class Chat:
     def _done(self, decision: Decision) -> list[str]:
         self._state = decision.state
         said = [f"< {reply.text}" for reply in decision.replies]
-        if decision.call is not None:
-            said.append(f"(calls {decision.call.name}: not here)")
+        if decision.call is not None and decision.state.session is not None:
+            said.append(f"(calls {decision.call.name}; /call says what it returns)")
+            decision.state.session = replace(decision.state.session, call=1)
         if not decision.replies or decision.outcome == "escalated":
             said.append(f"({decision.outcome}{f': {decision.detail}' if decision.detail else ''})")
         return said

@@ -18,7 +18,7 @@ from bridge.records import FINAL_STATES, OUTCOMES, RecordVersionError, unpack_co
 from smppcore.receipt import normalise_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.records import Mo, Mt
     from bridge.store.lmdb import LmdbReader
@@ -266,7 +266,7 @@ class Check:
             try:
                 commit = _number.unpack(key)[0]
                 _, entries = msgpack.unpackb(value)
-                named = [entry[1] for entry in entries if entry[0] != "link"]
+                named = [number for entry in entries for number in _named(entry)]
             except _UNREADABLE as exc:
                 yield f"log {key.hex()}: cannot be read: {_line(exc)}"
                 continue
@@ -296,3 +296,11 @@ def _fields(value: bytes, count: int) -> tuple[object, ...]:
 
 def _line(exc: BaseException) -> str:
     return " ".join(f"{type(exc).__name__}: {exc}".split())
+
+
+def _named(entry: Sequence[object]) -> Sequence[object]:
+    """Return the messages that an entry of the log names."""
+    if entry[0] in ("woken", "called", "asked"):
+        replies = entry[-1]
+        return replies if isinstance(replies, list) else (replies,)
+    return () if entry[0] in ("link", "call") else (entry[1],)

@@ -213,8 +213,8 @@ def called(event: Called, rules: Ruleset, after: Conversation, now: float) -> De
     session.call = 0
     kept, session.kept = session.kept, ()
     if event.error:
-        run.instead(step.on_error)
         run.detail = f"{step.call}: {event.error}"
+        run.instead(step.on_error)
         return run.decision("flow", rule)
     after.variables = after.variables | event.values
     run.go(run.settle(step))
