@@ -264,7 +264,7 @@ class Deciding(Stage):
                     after.brand,
                     reply.text,
                     reply.template,
-                    self.state.rules.version,
+                    reply.version or self.state.rules.version,
                     self.now,
                     reply.control,
                     len(encoded.parts),

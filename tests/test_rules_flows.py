@@ -176,6 +176,7 @@ def test_a_session_keeps_to_the_rules_that_it_began_with() -> None:
     talk.say("hm")
     assert talk.last is not None
     assert talk.last.replies[0].text == "Sorry, that is not an order number."
+    assert talk.last.replies[0].version == "7"
     assert talk.state is not None
     assert talk.state.session is not None
     assert talk.state.session.version == "7"

@@ -36,6 +36,8 @@ class Reply(msgspec.Struct, gc=False):
     """The agent who wrote it, "" for an automatic one."""
     started: bool = False
     """It answers nothing, we start it: quiet hours and caps apply."""
+    version: str = ""
+    """Of the rules that it was made by, "" for those in force."""
 
 
 CALLING = -1

@@ -350,7 +350,7 @@ class _Run:
             self.detail = f"template {template} has no value for {{{exc.name}}}"
             self._hand_over(Escalation())
             return False
-        self._replies.append(Reply(template, text))
+        self._replies.append(Reply(template, text, version=self.session.version))
         self.after.messages_out += 1
         return True
 
