@@ -17,8 +17,10 @@ from bridge import evidence
 from bridge.desk import Stage
 from bridge.events import OpenCall
 from bridge.records import Conversation, Mt
-from bridge.rules import Decision, Inbound, Wake, decide, react
+from bridge.rules import Decision, Inbound, Request, Wake, decide, react
 from bridge.rules.message import CALLING, Fact
+from bridge.rules.privacy import WHOLE, personal, places
+from bridge.rules.threads import known
 from smppcore.text import encode_message
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from bridge.outbox import LinkQueue
     from bridge.records import Case, Mo
     from bridge.rules import Reply
+    from bridge.rules.privacy import Span
     from bridge.rules.react import Event
     from bridge.store import ContactKey
     from smppcore.text import Encoded
@@ -108,6 +111,11 @@ class Deciding(Stage):
             reply_ids: list[int] = []
             self.changes.log.append(("mo", mo.id, reply_ids))
             mo.before, after.last = after.last, mo.id
+            brand = rules.numbers.get(mo.destination)
+            if decision.personal:
+                mo.personal = (WHOLE,)
+            elif brand is not None and brand.redact:
+                mo.personal = personal(text, brand.redact)
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue))
             self._keep(key, state, decision, mo.id, reply_ids)
@@ -159,6 +167,9 @@ class Deciding(Stage):
         for event in events:
             request = event.request
             key = event.contact, event.brand
+            if request.kind in ("case.take", "case.transfer"):
+                agent = request.values.get("agent") or request.by
+                request = Request(request.kind, request.by, {**request.values, "holds": self._holds(key, agent)})
             entry = ("asked", key[1], key[0], request.kind, request.by, request.values)
             self.effects.answers.append((event, self._react(key, request, entry)))
 
@@ -232,6 +243,21 @@ class Deciding(Stage):
                 calendar.wake = min(calendar.wake, after.wake)
         self.contexts[key] = self.changes.conversations[key] = after
 
+    def _holds(self, key: ContactKey, agent: str) -> str:
+        """Return how many open cases an agent has in the queue of this one, as a request says it."""
+        state = self.know([key])[key]
+        if state is None or state.case is None:
+            return "0"
+        start, count = b"", 0
+        while rows := self.store.page("case", start, PAGE):
+            for _, value in rows:
+                brand, _, contact = value.decode().partition("\0")
+                other = self.know([(contact, brand)])[contact, brand]
+                held = None if other is None else other.case
+                count += held is not None and held.agent == agent and held.queue == state.case.queue
+            start = rows[-1][0] + b"\0"
+        return str(count)
+
     def _put_case(self, key: ContactKey, had: Case | None, has: Case | None) -> None:
         """Keep the table of open cases."""
         if had is not None and (has is None or has.id != had.id):
@@ -252,6 +278,10 @@ class Deciding(Stage):
 
     def _reply(self, reply: Reply, encoded: Encoded, after: Conversation, link: str, mo: int, queue: LinkQueue) -> int:
         number = self.desk.new_id()
+        spans: tuple[Span, ...] = ()
+        if after.personal:
+            values = known(after)
+            spans = places(reply.text, (values.get(name, "") for name in after.personal))
         self.replies.append(
             (
                 Mt(
@@ -269,7 +299,11 @@ class Deciding(Stage):
                     reply.control,
                     len(encoded.parts),
                     queue.reply_addressing(after.addressing),
+                    next_try=reply.at,
                     before=after.last,
+                    personal=spans,
+                    expires=reply.expires,
+                    topic=reply.topic,
                 ),
                 encoded,
             )

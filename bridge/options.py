@@ -377,6 +377,15 @@ def duration(low: float = 0.0) -> Reader[float]:
     return read
 
 
+_LONG_UNITS = {"d": 86400.0, "w": 7 * 86400.0, "y": 365.25 * 86400.0}
+
+
+def retention(value: object, at: At) -> float:
+    """How long something is kept, as "180d" or "5y", in seconds; "" = for ever, 0.0."""
+    del at
+    return 0.0 if value == "" else _quantity(value, _LONG_UNITS, "a time to keep things", '"180d" or "5y"')
+
+
 def size(low: int) -> Reader[int]:
     """A number of octets such as "64GiB"; not below `low` octets."""
 

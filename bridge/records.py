@@ -72,6 +72,8 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     """(when, by whom, what) for each note of the people."""
     idle: float = 0.0
     """When it is closed if neither side says anything."""
+    told_closed: bool = False
+    """The customer was told that nobody is there."""
 
 
 class Guard(msgspec.Struct, array_like=True, gc=False):
@@ -99,6 +101,12 @@ class Rating(msgspec.Struct, array_like=True, gc=False):
     """When it was asked; 0.0 = not yet."""
     by: str = "automated"
     """Who resolved the conversation: automated, or agent."""
+    topic: str = ""
+    """What did it: a flow, or a rule."""
+    value: int = 0
+    """1 to 5, 0 = no answer yet."""
+    rated: float = 0.0
+    """When it was answered."""
 
 
 class Context(msgspec.Struct, array_like=True, gc=False):
@@ -178,6 +186,14 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """What is known of the customer, by the names of [profile]; it outlives the conversation."""
     evidence: tuple[int, bytes] = (0, b"")
     """(links of its chain of evidence, SHA-256 of the last)."""
+    topic: str = ""
+    """What resolved it: a flow, or a rule."""
+    reopened: float = 0.0
+    """When the customer came back to a matter that was resolved, 0.0 if he has not."""
+    personal: tuple[str, ...] = ()
+    """Names of variables and fields of the profile whose values are personal."""
+    started_messages: dict[str, tuple[float, ...]] = {}
+    """By topic, when the last messages that we started left."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):
@@ -231,6 +247,8 @@ class Mo(msgspec.Struct, array_like=True, gc=False):
     """The text that was decided, if parts that came after that have made `text` another one (flag "late")."""
     before: int = 0
     """The id of the customer's message before this one, whichever way it went; 0 = none."""
+    personal: tuple[tuple[int, int], ...] = ()
+    """(first character, first one behind) of what is personal in the text; masked wherever it is shown."""
 
 
 class Mt(msgspec.Struct, array_like=True, gc=False):
@@ -280,6 +298,12 @@ class Mt(msgspec.Struct, array_like=True, gc=False):
     does not have; -1 for a part without a receipt; empty if there is none."""
     before: int = 0
     """As in Mo."""
+    personal: tuple[tuple[int, int], ...] = ()
+    """As in Mo."""
+    expires: float = 0.0
+    """It is of no use after that, 0.0 = the link's `max_age` after it was made."""
+    topic: str = ""
+    """Of a message that we start: what the customer has had enough of is counted by topic."""
 
 
 FINAL_STATES = frozenset({"delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed"})

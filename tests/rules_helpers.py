@@ -100,6 +100,7 @@ fr = "lequel ?"
 
 [conversation]
 idle_close = "1h"
+reopen_window = "0s"
 unmatched = { first = "which", second = "escalate" }
 """
 

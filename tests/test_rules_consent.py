@@ -6,7 +6,7 @@ import pytest
 
 from bridge.records import Conversation, Session
 from bridge.rules import Decision, Request, Ruleset, react
-from bridge.rules.consent import is_short_code
+from bridge.rules.numbers import is_short_code
 from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, problems, say
 
 LONG = "447700900123"

@@ -58,7 +58,9 @@ def escalated(text: str = "agent") -> Conversation:
 def test_an_escalation_opens_a_case() -> None:
     decision = say(RULES, "agent", mo_id=5)
     case = case_of(decision)
-    assert case == Case(5, "care", NOW, "high", "", NOW + 15 * MINUTE, ("vip",), ((NOW, "", "said agent"),), NOW + DAY)
+    assert case == Case(
+        5, "care", NOW, "high", "", NOW + 15 * MINUTE, ("vip",), ((NOW, "", "said agent"),), NOW + 15 * MINUTE + DAY
+    )
     assert decision.state.wake == case.due == next_wake(decision.state)
 
 
@@ -163,7 +165,7 @@ def test_a_late_case_goes_to_another_queue_once() -> None:
     assert late.state.wake == NOW + 20 * MINUTE
     later = react(Wake(), late.state, RULES, NOW + 20 * MINUTE)
     assert (case_of(later).queue, case_of(later).due, later.facts[0].kind) == ("supervisors", 0.0, "breached")
-    assert later.state.wake == NOW + DAY
+    assert later.state.wake == NOW + 15 * MINUTE + DAY
 
 
 def test_a_late_case_may_go_to_a_queue_without_a_clock() -> None:
@@ -188,7 +190,7 @@ def test_a_case_whose_rules_are_gone_can_still_be_closed() -> None:
     moved = escalated()
     assert moved.case is not None
     moved.case.queue = "gone"
-    assert case_of(say(RULES, "hm", moved)).idle == NOW + DAY
+    assert case_of(say(RULES, "hm", moved)).idle == NOW + 15 * MINUTE + DAY
 
 
 @pytest.mark.parametrize(
@@ -206,3 +208,171 @@ def test_a_case_whose_rules_are_gone_can_still_be_closed() -> None:
 )
 def test_a_mistake_in_a_queue_is_named(more: str, said: str) -> None:
     assert any(said in line for line in problems(BRAND + more))
+
+
+# ---------------------------------------------------------------- opening hours
+
+HOURS = (
+    BRAND.replace('["60606"]', '["447700900123", "60606"]\nlanguages = ["en", "fr"]\ntimezone = "Europe/London"')
+    + """\
+[brand.acme.hours]
+mon-fri = "08:00-18:00"
+closed = ["2026-12-25"]
+[queue.care]
+sla = { first = "15m", next = "90m", business_hours = true }
+on_breach = { notify = "https://crm.example/sla", move_to = "supervisors" }
+closed_reply = "after"
+max_open_per_agent = 2
+bot_while_open = "off"
+[queue.supervisors]
+sla = { first = "5m", business_hours = true }
+[[keyword]]
+words = ["agent"]
+reply = "wait"
+escalate = { queue = "care" }
+[[keyword]]
+words = ["lost"]
+flow = "lost"
+[flow.lost]
+start = "say"
+[flow.lost.step.say]
+say = "wait"
+escalate = { queue = "supervisors" }
+[optout]
+free_text = "escalate"
+[template.wait]
+en = "An answer comes within {sla}."
+fr = "Reponse sous {sla}."
+[template.after]
+en = "We open {opens}."
+fr = "Reponse des {opens}."
+"""
+)  # fmt: skip
+SHUT = compiled(HOURS)
+FRIDAY = 1_795_802_400.0  # 2026-11-27 18:00 UTC
+HOUR = 3600.0
+
+
+def texts(decision: Decision) -> list[str]:
+    return [reply.text for reply in decision.replies]
+
+
+def test_outside_the_hours_it_is_said_once() -> None:
+    decision = say(SHUT, "agent", now=FRIDAY)
+    assert texts(decision) == ["An answer comes within 15 minutes.", "We open Monday 08:00."]
+    assert case_of(decision).due == FRIDAY + 62 * HOUR + 15 * MINUTE
+    assert not say(SHUT, "hm", decision.state, now=FRIDAY + 1).replies
+    inside = say(SHUT, "agent", now=FRIDAY - 60)
+    assert texts(inside) == ["An answer comes within 15 minutes."]
+    assert case_of(inside).due == FRIDAY + 62 * HOUR + 14 * MINUTE
+    later = say(SHUT, "hm", inside.state, now=FRIDAY + 60)
+    assert texts(later) == ["We open Monday 08:00."]
+
+
+def test_when_it_opens_in_other_words() -> None:
+    assert texts(say(SHUT, "agent", now=FRIDAY - 11 * HOUR))[1] == "We open 08:00."
+    christmas = FRIDAY + 27 * DAY
+    state = Conversation(CONTACT, "acme", language="fr")
+    assert texts(say(SHUT, "agent", state, now=christmas))[1] == "Reponse des lundi 08:00."
+    far = compiled(HOURS.replace('mon-fri = "08:00-18:00"', 'mon = "08:00-18:00"'))
+    assert texts(say(far, "agent", now=FRIDAY - 4 * DAY))[1] == "We open Monday 30 November 08:00."
+    unknown = compiled(HOURS.replace('"fr"', '"tlh"').replace("\nfr =", "\ntlh =") + OPTOUT_IN_KLINGON)
+    state.language = "tlh"
+    assert texts(say(unknown, "agent", state, now=FRIDAY))[1] == "Reponse des Monday 08:00."
+    plain = compiled(
+        BRAND + '[[keyword]]\nwords = ["agent"]\nreply = "t"\nescalate = true\n[template.t]\nen = "wait"\n'
+    )
+    assert texts(say(plain, "agent")) == ["wait"]
+
+
+OPTOUT_IN_KLINGON = """\
+[optout.reply.tlh]
+stop = "{brand}: you are unsubscribed and will get no more messages."
+start = "{brand}: you are subscribed again. Msg frequency varies. Msg&data rates may apply. Reply HELP, STOP to end."
+help = "{brand}: {help_contact}. Msg frequency varies. Msg&data rates may apply. Reply STOP to end."
+"""
+
+
+def test_a_flow_and_a_request_to_stop_say_it_too() -> None:
+    assert texts(say(SHUT, "lost", now=FRIDAY)) == ["An answer comes within 5 minutes."]
+    assert texts(say(SHUT, "please stop texting me", now=FRIDAY)) == ["We open Monday 08:00."]
+
+
+def test_what_lacks_a_value_is_not_said() -> None:
+    never = compiled(HOURS.replace("We open {opens}.", "We open {word1}."))
+    assert texts(say(never, "agent", now=FRIDAY)) == ["An answer comes within 15 minutes."]
+    shut = compiled(HOURS.replace('mon-fri = "08:00-18:00"', 'mon = "08:00-08:01"').replace("15m", "9000h"))
+    decision = say(shut, "agent", now=FRIDAY)
+    assert case_of(decision).due == 0.0
+    assert texts(decision)[0] == "An answer comes within 9,000 hours."
+
+
+def test_a_breach_tells_a_url_and_moves_on_by_the_clock_of_the_brand() -> None:
+    case = case_of(say(SHUT, "agent", now=FRIDAY))
+    state = say(SHUT, "agent", now=FRIDAY).state
+    decision = react(Wake(), state, SHUT, case.due)
+    assert decision.facts[0].values["notify"] == "https://crm.example/sla"
+    assert case_of(decision).due == case.due + 5 * MINUTE
+    assert "must be a URL" in problems(HOURS.replace("https://crm.example/sla", "crm"))[0]
+
+
+def test_an_agent_has_only_so_many_cases() -> None:
+    state = say(SHUT, "agent", now=FRIDAY).state
+    full = react(Request("case.take", "ann", {"holds": "2"}), state, SHUT, FRIDAY)
+    assert full.problem == "ann has 2 open cases of queue care, and that is the most for one agent"
+    taken = react(Request("case.take", "ann", {"holds": "1"}), state, SHUT, FRIDAY).state
+    again = react(Request("case.take", "ann", {"holds": "2"}), taken, SHUT, FRIDAY)
+    assert not again.problem
+    given = react(Request("case.transfer", "ann", {"agent": "bob", "holds": "2"}), taken, SHUT, FRIDAY)
+    assert "bob has 2" in given.problem
+    assert not react(Request("case.transfer", "ann", {"agent": "bob", "holds": "1"}), taken, SHUT, FRIDAY).problem
+
+
+def test_help_is_left_to_people_where_the_bot_is_off() -> None:
+    state = say(SHUT, "agent", now=FRIDAY, number="447700900123").state
+    assert say(SHUT, "HELP", state, now=FRIDAY, number="447700900123").outcome == "escalated"
+    assert say(SHUT, "HELP", state, now=FRIDAY, number="60606").outcome == "control"
+    assert say(SHUT, "STOP", state, now=FRIDAY, number="447700900123").control == "stop"
+
+
+def test_a_closed_reply_needs_hours() -> None:
+    assert any(
+        "a queue has a `closed_reply`" in one
+        for one in problems(BRAND + '[queue.care]\nclosed_reply = "t"\n[template.t]\nen = "x"\n')
+    )
+    assert any("there is no template `t`" in one for one in problems(BRAND + '[queue.care]\nclosed_reply = "t"\n'))
+
+
+# ---------------------------------------------------------------- STOP words that a flow takes first
+
+CANCEL = """\
+[optout]
+answer_first = ["cancel"]
+[[keyword]]
+words = ["order"]
+flow = "order"
+[flow.order]
+start = "ask"
+[flow.order.step.ask]
+say = "ask"
+wait = { slot = "do", type = "choice", choices = { ship = ["ship"], cancel = ["cancel"] } }
+[template.ask]
+en = "Ship or cancel?"
+"""
+
+
+def test_a_flow_may_take_a_stop_word_first() -> None:
+    rules = compiled(BRAND + CANCEL)
+    waiting = say(rules, "order").state
+    taken = say(rules, "Cancel", waiting)
+    assert (taken.layer, taken.state.opted_out, taken.state.variables["do"]) == ("flow", 0.0, "cancel")
+    assert say(rules, "cancel").control == "stop"
+    assert say(rules, "end", waiting).control == "stop"
+    waiting.session.version = "gone"  # type: ignore[union-attr]
+    assert say(rules, "cancel", waiting).control == "stop"
+
+
+def test_stop_itself_cannot_be_taken() -> None:
+    assert "always stops" in problems(BRAND + '[optout]\nanswer_first = ["STOP"]\n')[0]
+    assert "is no STOP word" in problems(BRAND + '[optout]\nanswer_first = ["order"]\n')[0]
+    assert "must be" in problems(BRAND + '[conversation]\nkey = ["customer"]\n')[0]

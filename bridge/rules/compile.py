@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.options import At, nearest
+from bridge.rules import people
 from bridge.rules.flows.compile import compile_flows, variables_of
+from bridge.rules.hours import Hours
 from bridge.rules.keywords import Keywords
 from bridge.rules.normalise import normalise
 from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
 from bridge.rules.patterns import Pattern, PatternError, PatternSet
+from bridge.rules.quiet import Restraint
 from bridge.rules.ruleset import Action, Brand, Texts
 from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text
 from bridge.rules.typos import compile_typos
@@ -38,6 +41,7 @@ _NAMES_NEEDED = {
 _GROUP = re.compile(r"\(\?P?<(\w+)>")
 _DEFAULTED = re.compile(r"\{([A-Za-z_]\w*)\|")
 _POLICIES = ("escalate", "silent")
+_ALWAYS_STOPS = ("stop", "stopall", "stop all", "unsubscribe")
 
 
 def compile_file(
@@ -57,10 +61,13 @@ def compile_file(
     controls = _controls(tables.optout, at.child("optout"), shipped)
     keywords = _keywords(tables, at, controls)
     patterns, pattern_actions, captured = _patterns(tables, at)
-    reserved = (*MESSAGE_VARIABLES, *_BRAND_VARIABLES, "input")
-    flows = compile_flows(tables.flow, tables.template, reserved, controls, at.child("flow"))
-    captured |= variables_of(flows) | _returned(tables)
+    reserved = (*MESSAGE_VARIABLES, *_BRAND_VARIABLES, *people.PROMISES, "input")
+    answer_first = _answer_first(tables.optout, controls, at)
+    first = {word: control for word, control in controls.items() if word not in answer_first}
+    flows = compile_flows(tables.flow, tables.template, reserved, first, at.child("flow"))
+    captured |= variables_of(flows) | _returned(tables) | (people.PROMISES if tables.queue else frozenset())
     _check_queues(tables, at)
+    _check_said(tables, at)
     unmatched_at = at.child("conversation").child("unmatched")
     unmatched = _unmatched(tables.conversation.unmatched, tables, unmatched_at)
     _check_names(tables, at)
@@ -102,6 +109,12 @@ def compile_file(
                 table.timezone,
                 flows,
                 tables.queue,
+                tables.conversation.reopen_window,
+                None if table.hours is None else Hours(table.hours, table.timezone),
+                Restraint(table.quiet, table.cap, table.timezone),
+                tables.csat if tables.csat is not None and tables.csat.ask else None,
+                tables.privacy.redact,
+                answer_first,
             )
         )
     return brands, report
@@ -347,6 +360,40 @@ def _check_queues(tables: RulesTables, at: At) -> None:
     for here, to in named:
         if to is not None and to.queue not in ("default", *tables.queue):
             here.child("escalate").problem(f"there is no queue `{to.queue}`{nearest(to.queue, tables.queue)}")
+
+
+def _check_said(tables: RulesTables, at: At) -> None:
+    """Templates that other tables than rules and flows name."""
+    named = [(at.child("queue").child(name).child("closed_reply"), q.closed_reply) for name, q in tables.queue.items()]
+    if tables.csat is not None:
+        here = at.child("csat")
+        named += [(here.child("ask"), tables.csat.ask), (here.child("thanks"), tables.csat.thanks)]
+        if not tables.csat.ask:
+            here.child("ask").problem("is missing: the template of the question")
+    for here, template in named:
+        if template and template not in tables.template:
+            here.problem(f"there is no template `{template}`{nearest(template, tables.template)}")
+    if tables.queue and any(q.closed_reply for q in tables.queue.values()):
+        for name, brand in tables.brand.items():
+            if brand.hours is None:
+                problem = "a queue has a `closed_reply`, but the brand no [hours]: it is always open"
+                at.child("brand").child(name).problem(problem)
+    if len(tables.conversation.key) != 2:
+        at.child("conversation").child("key").problem('must be ["customer", "brand"]')
+
+
+def _answer_first(optout: OptoutTable, controls: Mapping[str, Control], at: At) -> frozenset[str]:
+    here = at.child("optout").child("answer_first")
+    words = set()
+    for word in optout.answer_first:
+        said = " ".join(normalise(word))
+        control = controls.get(said)
+        if said in _ALWAYS_STOPS:
+            here.problem(f"`{word}` always stops, whatever a flow waits for")
+        elif control is None or control.kind != "stop":
+            here.problem(f"`{word}` is no STOP word, so a flow gets it anyway")
+        words.add(said)
+    return frozenset(words)
 
 
 def _asks(name: str, tables: RulesTables) -> bool:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from bridge.rules import people
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.message import Decision, Fact, Inbound, Reply
+from bridge.rules.numbers import is_short_code
 from bridge.rules.templates import render
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from bridge.rules.optout import Control
     from bridge.rules.ruleset import Brand
 
-SHORT_CODE_DIGITS = 6
-"""A service number of no more digits is a short code."""
 _AGAIN = 86400.0
 """Seconds in which a short code answers HELP twice at most: it has to answer STOP and HELP whatever the subscription
 (CTIA Short Code Monitoring Handbook), and two robots must not go on for ever."""
@@ -31,11 +31,6 @@ _CONFIRM = 7 * 86400.0
 """Seconds in which a double opt-in can be confirmed."""
 SOURCES = ("phone", "email", "web", "letter", "person", "carrier", "import", "other")
 """How a request that came in another way than by SMS was made (47 CFR 64.1200(a)(11): no way is exclusive)."""
-
-
-def is_short_code(number: str) -> bool:
-    """Return whether a service number is a short code."""
-    return len(number) <= SHORT_CODE_DIGITS and number.isdigit()
 
 
 def control(word: Control, whole: str, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
@@ -74,8 +69,9 @@ def free_text(found: str, brand: Brand, message: Inbound, after: Conversation, n
         after.messages_out += 1
         return Decision("replied", "optout", "optout.ask", "", (_text("ask", brand, message, after, False),), after)
     to = Escalation(priority="high", note="may be a request to stop")
-    facts = hand_over(after, to, brand.queues, now, to.note)
-    return Decision("escalated", "optout", "optout.escalate", "", (), after, f"{to.detail}: {to.note}", facts=facts)
+    facts = hand_over(after, to, brand, now, to.note)
+    told = people.after_hours(brand, after, now)
+    return Decision("escalated", "optout", "optout.escalate", "", told, after, f"{to.detail}: {to.note}", facts=facts)
 
 
 def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: str, raw: str) -> Decision:

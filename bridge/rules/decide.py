@@ -2,9 +2,9 @@
 
 The order of precedence: STOP, START, HELP as a whole message; an opted-out sender (kept, never answered); a request to
 stop in people's own words, unless a keyword says otherwise; the loop guard; people who have it in hand; a flow that
-waits (a typed answer, what may interrupt it, any answer, asking again); the answer to a message that we started, or to
-"which of the two?"; keywords; patterns; keywords with a typing mistake; intents, and asking which of two; the policy
-for what nothing knows.
+waits (a typed answer, what may interrupt it, any answer, asking again); the rating that was asked for; the answer to a
+message that we started, or to "which of the two?"; keywords; patterns; keywords with a typing mistake; intents, and
+asking which of two; the policy for what nothing knows.
 Opening hours, quiet hours, caps and suppression act at sending, not here.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.rules import consent, people
+from bridge.rules import consent, people, rating
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.flows import engine as flows
 from bridge.rules.flows.flow import fill_in
@@ -20,12 +20,13 @@ from bridge.rules.guard import hear, replied
 from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.normalise import normalise
 from bridge.rules.templates import MissingVariable, render
-from bridge.rules.threads import known, next_wake, receive, resolve
+from bridge.rules.threads import known, next_wake, receive
 
 if TYPE_CHECKING:
-    from bridge.records import Conversation
+    from bridge.records import Case, Conversation
     from bridge.rules.guard import Halt
     from bridge.rules.intents.understanding import Judgement, Understanding
+    from bridge.rules.optout import Control
     from bridge.rules.ruleset import Action, Brand, Ruleset
 
 # For numbers of no brand, whose texts are only kept.
@@ -47,14 +48,25 @@ def decide(message: Inbound, state: Conversation | None, rules: Ruleset, now: fl
     """
     brand = rules.numbers.get(message.number)
     if brand is None:
-        after = receive(message, "", _IDLE_CLOSE, state, now, mo_id)
+        after = receive(message, "", _IDLE_CLOSE, 0.0, state, now, mo_id)
         return Decision("silent", "silent", "", "", (), after, "no brand for this number")
-    after = receive(message, brand.name, brand.idle_close, state, now, mo_id)
+    after = receive(message, brand.name, brand.idle_close, brand.reopen_window, state, now, mo_id)
+    if after.resolved:
+        decision = _decide(brand, message, after, rules, now)
+        rating.reopen(decision, now)
+        return decision
+    return _decide(brand, message, after, rules, now)
+
+
+def _decide(brand: Brand, message: Inbound, after: Conversation, rules: Ruleset, now: float) -> Decision:
     words = normalise(message.text)
     whole = " ".join(words)
     control = brand.controls.get(whole)
     if control is not None and (after.opted_out or not control.only_opted_out):
-        return consent.control(control, whole, brand, message, after, now)
+        if whole in brand.answer_first and after.session is not None and (taken := _taken(rules, message, after, now)):
+            return taken
+        if after.case is None or not _for_people(control, after.case, brand, message):
+            return consent.control(control, whole, brand, message, after, now)
     if after.opted_out:
         return Decision("suppressed", "optedout", "", "", (), after, "opted out")
     if brand.requests is not None and (request := brand.requests.find(words, brand.phrases)):
@@ -79,6 +91,8 @@ def _answer(
         return people.attach(after.case, brand, after, now)
     if after.session is not None:
         return _in_flow(words, whole, rules, brand, message, after, now)
+    if after.rating is not None and (decision := rating.answer(brand, whole, message, after, now)):
+        return decision
     if after.contexts and (decision := flows.context(rules, brand, message, after, now)):
         return decision
     understanding = brand.understanding
@@ -173,10 +187,21 @@ def _ask(
     return _act(action, rules, brand, message, after, now, variables)
 
 
+def _taken(rules: Ruleset, message: Inbound, after: Conversation, now: float) -> Decision | None:
+    """Return what a flow does with a STOP word that the rules let it take; None if it waits for no such answer."""
+    flows.interrupts(rules, after)
+    return None if after.session is None else flows.answer(rules, message, after, now, free=False)
+
+
+def _for_people(control: Control, case: Case, brand: Brand, message: Inbound) -> bool:
+    """Whether a control word is left to the people who have the conversation in hand: HELP can be, STOP never."""
+    return control.kind == "help" and people.keep_help(case, brand, message.number)
+
+
 def _halt(halt: Halt, brand: Brand, after: Conversation, now: float) -> Decision:
     if not halt.escalate:
         return Decision("silent", "loop", halt.rule, "", (), after, halt.detail)
-    facts = hand_over(after, Escalation(), brand.queues, now, halt.detail)
+    facts = hand_over(after, Escalation(), brand, now, halt.detail)
     return Decision("escalated", "loop", halt.rule, "", (), after, halt.detail, facts=facts)
 
 
@@ -201,6 +226,8 @@ def _act(
         texts = brand.texts[action.template]
         try:
             variables = known(after) | more if more else known(after)
+            if escalation is not None:
+                variables = variables | people.promises(brand, escalation.queue, after.language, now)
             text = render(texts.get(after.language) or texts[""], variables, message)
         except MissingVariable as exc:
             outcome, detail = "escalated", f"template {action.template} has no value for {{{exc.name}}}"
@@ -211,9 +238,10 @@ def _act(
     if outcome == "escalated":
         waited, escalation = after.wake, escalation or Escalation()
         note = fill_in(escalation.note, {**known(after), "input": message.text}) if escalation.note else ""
-        facts = hand_over(after, escalation, brand.queues, now, note)
+        facts = hand_over(after, escalation, brand, now, note)
+        replies = (*replies, *people.after_hours(brand, after, now))
         if waited:
             after.wake = next_wake(after)
     elif action.resolves:
-        facts = resolve(after, "automated", action.rule, now)
+        facts = rating.settle(after, brand, "automated", action.rule, now)
     return Decision(outcome, action.layer, action.rule, "", replies, after, detail, facts=facts)

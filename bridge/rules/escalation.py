@@ -12,7 +12,7 @@ from bridge.rules.threads import next_wake
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
-    from bridge.rules.people import Queues
+    from bridge.rules.ruleset import Brand
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ def read_escalation(value: object, at: At) -> Escalation | None:
     return fill(Escalation(), value, at)
 
 
-def hand_over(after: Conversation, to: Escalation, queues: Queues, now: float, note: str = "") -> tuple[Fact, ...]:
+def hand_over(after: Conversation, to: Escalation, brand: Brand, now: float, note: str = "") -> tuple[Fact, ...]:
     """Hand a conversation to people, unless they have it already.
 
     Args:
         after: The conversation; it is changed.
         to: To whom.
-        queues: Of the brand.
+        brand: Of the conversation.
         now: Seconds since the epoch.
         note: For them, filled in.
     """
@@ -58,7 +58,7 @@ def hand_over(after: Conversation, to: Escalation, queues: Queues, now: float, n
     if after.escalated:
         return ()
     after.escalated = now
-    open_case(after, queues, to.queue, to.priority, to.tags, now)
+    open_case(after, brand, to.queue, to.priority, to.tags, now)
     if after.case is not None:
         if note:
             after.case.notes = ((now, "", note),)

@@ -38,6 +38,12 @@ class Reply(msgspec.Struct, gc=False):
     """It answers nothing, we start it: quiet hours and caps apply."""
     version: str = ""
     """Of the rules that it was made by, "" for those in force."""
+    expires: float = 0.0
+    """As in records.Mt."""
+    topic: str = ""
+    """As in records.Mt."""
+    at: float = 0.0
+    """It is not to leave before that, 0.0 = at once."""
 
 
 CALLING = -1
@@ -115,5 +121,7 @@ class Decision(msgspec.Struct, gc=False):
     facts: tuple[Fact, ...] = ()
     personal: bool = False
     """The text is personal (`pii`): masked in logs and exports."""
+    topic: str = ""
+    """The flow that it is of, "" = none: the rule is the topic then."""
     problem: str = ""
     """Why a Request is refused, a line for who asked; "" if it was done."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.rules import consent, people
+from bridge.rules import consent, people, rating
 from bridge.rules.flows import engine as flows
 from bridge.rules.message import Called, Decision, Request, Wake
 from bridge.rules.threads import next_wake
@@ -43,7 +43,8 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
     if isinstance(event, Called):
         decision = flows.called(event, rules, after, now)
     else:
-        decision = people.wake(rules.numbers.get(state.number), after, now) or flows.wake(rules, after, now)
+        brand = rules.numbers.get(state.number)
+        decision = people.wake(brand, after, now) or flows.wake(rules, after, now) or rating.wake(brand, after, now)
     if decision is not None:
         return decision
     after.wake = next_wake(after)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.rules.quiet import Restraint
+
 if TYPE_CHECKING:
     from bridge.rules.escalation import Escalation
     from bridge.rules.flows.flow import Flow
     from bridge.rules.guard import GuardTable
+    from bridge.rules.hours import Hours
     from bridge.rules.intents.train import Report
     from bridge.rules.intents.understanding import Understanding
     from bridge.rules.keywords import Keywords
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from bridge.rules.optout_text import Requests
     from bridge.rules.patterns import PatternSet
     from bridge.rules.people import Queues
+    from bridge.rules.privacy import Kind
+    from bridge.rules.rating import CsatTable
     from bridge.rules.templates import Text
     from bridge.rules.typos import Typos
 
@@ -99,6 +104,18 @@ class Brand:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     queues: Queues = field(default_factory=dict)
     """Of people; without any, escalations are only recorded."""
+    reopen_window: float = 259200.0
+    """Seconds in which a closed conversation goes on with the next text."""
+    hours: Hours | None = None
+    """When somebody is there, None = always."""
+    restraint: Restraint = field(default_factory=Restraint)
+    """Quiet hours and caps of messages that we start."""
+    csat: CsatTable | None = None
+    """The rating, None if nobody is asked."""
+    redact: tuple[Kind, ...] = ()
+    """What is masked wherever a text is shown."""
+    answer_first: frozenset[str] = frozenset()
+    """STOP words, normalised, that a flow which waits may take before they opt out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -13,7 +16,7 @@ from bridge.rules.react import react
 
 if TYPE_CHECKING:
     from bridge.options import At
-    from bridge.rules.ruleset import Ruleset
+    from bridge.rules.ruleset import Brand, Ruleset
     from bridge.rules.tables import RulesTables, SelfTestTable
 
 _CONTACT = "15550001234"
@@ -42,11 +45,12 @@ def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
         at.problem(f"`say` has {len(test.say)} texts and `expect` {len(test.expect)}; each text needs its answer")
         return
     state: Conversation | None = Conversation(_CONTACT, brand, language=test.lang) if test.lang else None
+    start = _begins(test, rules.numbers[number], at)
     for step, (said, expected) in enumerate(zip(test.say, test.expect, strict=True)):
-        decision = decide(Inbound(said, _CONTACT, number), state, rules, _START + step, step + 1)
+        decision = decide(Inbound(said, _CONTACT, number), state, rules, start + step, step + 1)
         got = _answer(decision)
         while decision.call is not None:
-            decision = _return(decision, test, rules, _START + step)
+            decision = _return(decision, test, rules, start + step)
             got = got or _answer(decision)
         if got != expected and not (expected == "" and not decision.replies):
             at.problem(f'"{said}" gets {got or "no answer"}, expected {expected or "no answer"}{_why(decision)}')
@@ -56,6 +60,19 @@ def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
         actual = "opted_out" if state.opted_out else "subscribed"
         if actual != test.then.state:
             at.child("then").problem(f"the customer is {actual} at the end, expected {test.then.state}")
+
+
+def _begins(test: SelfTestTable, brand: Brand, at: At) -> float:
+    """Return when a test begins: as it says, else when the brand is open."""
+    if test.at:
+        try:
+            moment = datetime.fromisoformat(test.at)
+        except ValueError:
+            at.child("at").problem(f'{test.at!r} is no date and time; write it as "2026-11-24 19:30"')
+        else:
+            return moment.replace(tzinfo=ZoneInfo(brand.timezone)).timestamp()
+    opens = _START if brand.hours is None else brand.hours.opens(_START)
+    return _START if opens == inf else opens
 
 
 def _return(decision: Decision, test: SelfTestTable, rules: Ruleset, now: float) -> Decision:

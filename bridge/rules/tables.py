@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from bridge.options import At, BadValue, SomeSeconds, nearest, text, whole
+from bridge.options import At, BadValue, Seconds, SomeSeconds, nearest, text, whole
 from bridge.rules.escalation import Escalation, read_escalation
 from bridge.rules.flows.tables import FlowTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.guard import GuardTable
+from bridge.rules.hours import HoursTable, read_hours
 from bridge.rules.intents.tables import IntentsTable, IntentTable
 from bridge.rules.people import QueueTable  # noqa: TC001  fill() reads the hints
+from bridge.rules.privacy import PrivacyTable
+from bridge.rules.quiet import Cap, QuietTable
+from bridge.rules.rating import CsatTable  # noqa: TC001  fill() reads the hints
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 
@@ -71,6 +75,12 @@ class BrandTable:
     """More variables for its texts."""
     optout_by: Literal["bridge", "carrier"] = "bridge"
     """Who answers STOP and START: carriers of US toll-free numbers do it themselves."""
+    hours: Annotated[HoursTable | None, read_hours] = None
+    """When its people are there."""
+    quiet: QuietTable = field(default_factory=QuietTable)
+    """When messages that we start may not leave."""
+    cap: Cap = field(default_factory=Cap)
+    """How many of these a customer gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,8 @@ class OptoutTable:
 
     scope: Literal["brand"] = "brand"
     """What an opt-out covers: everything of the brand."""
+    answer_first: tuple[str, ...] = ()
+    """STOP words that a flow which waits for an answer may take before they opt out; "stop" itself is refused."""
     keywords: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
     """STOP words to add, by language."""
     start: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
@@ -185,8 +197,12 @@ class Unmatched:
 class ConversationTable:
     """[conversation]."""
 
+    key: tuple[Literal["customer", "brand"], ...] = ("customer", "brand")
+    """What makes a thread: these two, so that it survives a change of service number of the same brand."""
     idle_close: SomeSeconds = 86400.0
-    """After this silence the next text begins a new conversation."""
+    """After this silence a conversation is closed."""
+    reopen_window: Seconds = 259200.0
+    """A text so soon after the end goes on with the conversation; a later one begins another, which names it."""
     unmatched: Unmatched = Unmatched()
     """What happens to texts that no rule knows."""
     max_auto_replies: GuardTable = field(default_factory=GuardTable)
@@ -212,6 +228,8 @@ class SelfTestTable:
     """The language in which the customer was answered before; "" = a new customer."""
     number: str = ""
     """The service number that is texted; "" = the first of the file's first brand."""
+    at: str = ""
+    """When it begins, by the brand's clock, as "2026-11-24 19:30"; "" = when the brand is open."""
     then: After | None = None
     """What must hold at the end."""
     calls: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -234,4 +252,6 @@ class RulesTables:
     queue: dict[str, QueueTable] = field(default_factory=dict)
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
+    csat: CsatTable | None = None
+    privacy: PrivacyTable = field(default_factory=PrivacyTable)
     test: tuple[SelfTestTable, ...] = ()

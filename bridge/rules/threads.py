@@ -6,23 +6,30 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.records import Conversation
-from bridge.rules.message import Fact
 
 if TYPE_CHECKING:
     from bridge.rules.message import Inbound
 
 
 def receive(
-    message: Inbound, brand: str, idle_close: float, state: Conversation | None, now: float, mo_id: int
+    message: Inbound,
+    brand: str,
+    idle_close: float,
+    reopen_window: float,
+    state: Conversation | None,
+    now: float,
+    mo_id: int,
 ) -> Conversation:
-    """Return the conversation with an MO counted in: the one so far, or a new one after `idle_close` of silence.
+    """Return the conversation with an MO counted in: the one so far, or a new one that names it.
 
-    One that people have in hand goes on, however long it was silent.
+    A conversation is closed when its matter is resolved, or after `idle_close` of silence; a text within the
+    `reopen_window` after that goes on with it. One that people have in hand goes on, however long it was silent.
 
     Args:
         message: The text and its two numbers.
         brand: The name of the brand, "" for a number of no brand.
         idle_close: Seconds.
+        reopen_window: Seconds.
         state: What is known so far; it is not changed.
         now: Seconds since the epoch.
         mo_id: The number of this message; a new conversation is called by it.
@@ -32,7 +39,9 @@ def receive(
         return Conversation(
             message.contact, brand, mo_id, now, now, 1, 0, 0.0, "", 0, 0.0, {}, mo_id, message.link, message.number
         )
-    if not state.id or (now - state.last_in > idle_close and state.case is None):
+    idle = now - state.last_in > idle_close and state.case is None
+    closed = state.resolved or (state.last_in + idle_close if idle else 0.0)
+    if not state.id or (closed and now - closed > reopen_window and state.case is None):
         return Conversation(
             message.contact,
             brand,
@@ -60,6 +69,8 @@ def receive(
             told=state.told,
             profile=state.profile,
             evidence=state.evidence,
+            personal=state.personal,
+            started_messages=state.started_messages,
         )
     return Conversation(
         message.contact,
@@ -71,9 +82,9 @@ def receive(
         state.messages_out,
         state.opted_out,
         state.language,
-        state.unmatched,
+        0 if idle else state.unmatched,
         state.escalated,
-        state.variables,
+        {} if idle else state.variables,
         mo_id,
         message.link,
         message.number,
@@ -82,7 +93,7 @@ def receive(
         state.resolved,
         state.resolved_by,
         state.wake,
-        state.offered,
+        () if idle else state.offered,
         state.session,
         state.case,
         state.guard,
@@ -93,6 +104,10 @@ def receive(
         state.told,
         state.profile,
         state.evidence,
+        state.topic,
+        state.reopened,
+        state.personal,
+        state.started_messages,
     )
 
 
@@ -112,18 +127,3 @@ def next_wake(state: Conversation) -> float:
 def known(state: Conversation) -> dict[str, str]:
     """Return what templates and conditions know: the customer's profile, and what this conversation has brought."""
     return state.profile | state.variables if state.profile else state.variables
-
-
-def resolve(after: Conversation, by: str, topic: str, now: float) -> tuple[Fact, ...]:
-    """Settle the matter of a conversation, unless it is.
-
-    Args:
-        after: The conversation; it is changed.
-        by: automated or agent.
-        topic: The flow or the rule that did it.
-        now: Seconds since the epoch.
-    """
-    if after.resolved:
-        return ()
-    after.resolved, after.resolved_by = now, by
-    return (Fact("resolved", {"by": by, "topic": topic}),)

@@ -34,7 +34,7 @@ def compile_flows(
         tables: By name, as they are written.
         templates: The names of the file's templates.
         reserved: Names of variables that no answer may have.
-        controls: The control words, which never reach a flow.
+        controls: Control words that never reach a flow.
         at: [flow]; problems go there.
     """
     return {

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from bridge.records import Session
+from bridge.rules import people, rating
 from bridge.rules.answers import Setting
 from bridge.rules.escalation import Escalation, hand_over
-from bridge.rules.flows.flow import END, Flow, Step, fill_in
+from bridge.rules.flows.flow import END, Flow, Step, fill_in, used
 from bridge.rules.message import CALLING, Call, Decision, Fact, Inbound, Reply
 from bridge.rules.templates import MissingVariable, render
-from bridge.rules.threads import known, next_wake, resolve
+from bridge.rules.threads import known, next_wake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -296,7 +297,7 @@ class _Run:
                 name = step.follower(known(self.after))
                 continue
             self.session.step, self.session.failures, self.session.until = name, 0, 0.0
-            if step.say and not self.say(step.say):
+            if step.say and not self.say(step.say, step.escalate):
                 return
             if step.answer is not None:
                 self.session.until = self._now + step.timeout
@@ -308,6 +309,8 @@ class _Run:
     def take(self, step: Step, values: Mapping[str, str]) -> None:
         """Take an answer and go on."""
         self.after.variables = self.after.variables | dict(values)
+        if step.pii:
+            self.after.personal = tuple(dict.fromkeys((*self.after.personal, *values)))
         self.session.until = 0.0
         self.go(self._finish(step))
 
@@ -325,27 +328,33 @@ class _Run:
         if step.save:
             saved = {name.removeprefix("profile."): fill_in(source, variables) for name, source in step.save.items()}
             self.after.profile = self.after.profile | saved
+            personal = self.after.personal
+            fields = (name for name, source in step.save.items() if not used(source).isdisjoint(personal))
+            self.after.personal = tuple(dict.fromkeys((*personal, *(f.removeprefix("profile.") for f in fields))))
         if step.escalate is not None:
             self._hand_over(step.escalate)
             return END
         if step.resolve:
-            self._facts += resolve(self.after, "automated", self.flow.name, self._now)
+            self._facts += rating.settle(self.after, self.brand, "automated", self.flow.name, self._now)
         return step.follower(variables)
 
     def instead(self, instead: Instead) -> None:
         """Do what the rules say for a failure."""
-        if instead.say and not self.say(instead.say):
+        if instead.say and not self.say(instead.say, instead.escalate):
             return
         if instead.escalate is not None:
             self._hand_over(instead.escalate)
         else:
             self.go(instead.then or END)
 
-    def say(self, template: str) -> bool:
+    def say(self, template: str, to: Escalation | None = None) -> bool:
         """Add a reply; return False if a variable of it has no value, and people have been told."""
         texts = self.brand.texts[template]
         try:
-            text = render(texts.get(self.after.language) or texts[""], known(self.after), self._message)
+            variables = known(self.after)
+            if to is not None:
+                variables = variables | people.promises(self.brand, to.queue, self.after.language, self._now)
+            text = render(texts.get(self.after.language) or texts[""], variables, self._message)
         except MissingVariable as exc:
             self.detail = f"template {template} has no value for {{{exc.name}}}"
             self._hand_over(Escalation())
@@ -356,7 +365,8 @@ class _Run:
 
     def _hand_over(self, to: Escalation) -> None:
         variables = {**known(self.after), "input": self._message.text}
-        self._facts += hand_over(self.after, to, self.brand.queues, self._now, fill_in(to.note, variables))
+        self._facts += hand_over(self.after, to, self.brand, self._now, fill_in(to.note, variables))
+        self._replies += people.after_hours(self.brand, self.after, self._now)
         self.detail = f"{self.detail}; {to.detail}" if self.detail else to.detail
         self._escalated = True
 
@@ -378,4 +388,5 @@ class _Run:
             call=self._call,
             facts=tuple(self._facts),
             personal=personal,
+            topic=self.flow.name,
         )

@@ -25,6 +25,11 @@ def fill_in(source: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", source)
 
 
+def used(source: str) -> set[str]:
+    """Return the variables of such a text."""
+    return {found[1] for found in _VARIABLE.finditer(source)}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step; see StepTable."""
