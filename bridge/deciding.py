@@ -13,31 +13,36 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from bridge import evidence
+from bridge import evidence, inputs
 from bridge.desk import Stage
 from bridge.events import OpenCall
 from bridge.records import Conversation, Mt
 from bridge.rules import Decision, Inbound, Request, Wake, decide, react
 from bridge.rules.message import CALLING, Fact
+from bridge.rules.numbers import is_short_code
 from bridge.rules.privacy import WHOLE, personal, places
 from bridge.rules.threads import known
 from smppcore.text import encode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.desk import Desk
+    from bridge.erasing import Erasing
     from bridge.events import Asked, Returned
     from bridge.outbox import LinkQueue
     from bridge.records import Case, Mo
     from bridge.rules import Reply
     from bridge.rules.privacy import Span
+    from bridge.rules.quiet import Restraint
     from bridge.rules.react import Event
     from bridge.store import ContactKey
     from smppcore.text import Encoded
 
 PAGE = 500
 """Conversations that one turn wakes."""
+DONE_BEFORE = "done before"
+"""Why a request of a job is refused that the job has made already."""
 LATE = 1.0
 """Seconds after which a turn looks again for conversations to wake that it had no time for."""
 _milliseconds = struct.Struct(">Q")
@@ -56,15 +61,28 @@ def read_wake_key(key: bytes) -> tuple[float, ContactKey]:
     return _milliseconds.unpack(key[:8])[0] / 1000, (contact, brand)
 
 
+def start_addressing(number: str) -> bytes:
+    """Return the TON and NPI octets of an MO that a message we start would answer (SMPP v3.4 §5.2.5, §5.2.6).
+
+    The customer's number is an international one of E.164; the service number is a short code (network specific), a
+    word, or the like.
+    """
+    if not number.removeprefix("+").isdigit():
+        return bytes((1, 1, 5, 0))
+    return bytes((1, 1, 3, 0)) if is_short_code(number) else bytes((1, 1, 1, 1))
+
+
 class Deciding(Stage):
     """What one turn decides.
 
     Args:
         desk: Of this turn.
+        erasing: Of this turn.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, erasing: Erasing) -> None:
         super().__init__(desk)
+        self._erasing = erasing
         self.contexts: dict[ContactKey, Conversation | None] = {}
         """What is known of this turn's contacts: after each decision, what it says."""
         self.replies: list[tuple[Mt, Encoded]] = []
@@ -86,6 +104,9 @@ class Deciding(Stage):
         for (mo, text, queue), key in zip(texts, keys, strict=True):
             state = contexts[key]
             mo.rules_version = version
+            brand = rules.numbers.get(mo.destination)
+            if brand is not None and brand.redact:
+                mo.personal = personal(text, brand.redact)
             try:
                 decision = decide(Inbound(text, mo.source, mo.destination, mo.link), state, rules, now, mo.id)
                 replies = [encode_message(reply.text, queue.texts) for reply in decision.replies]
@@ -111,11 +132,8 @@ class Deciding(Stage):
             reply_ids: list[int] = []
             self.changes.log.append(("mo", mo.id, reply_ids))
             mo.before, after.last = after.last, mo.id
-            brand = rules.numbers.get(mo.destination)
             if decision.personal:
                 mo.personal = (WHOLE,)
-            elif brand is not None and brand.redact:
-                mo.personal = personal(text, brand.redact)
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue))
             self._keep(key, state, decision, mo.id, reply_ids)
@@ -160,7 +178,8 @@ class Deciding(Stage):
             self.changes.rows["call", _id.pack(called.id)] = None
             call = _unpack_call(row)
             key = call.contact, call.brand
-            self._react(key, called, ("called", key[1], key[0], called.id, called.values, called.error))
+            number = self._keep_input(key, called.values)
+            self._react(key, called, ("called", key[1], key[0], called.id, called.error, number))
 
     def asked(self, events: Sequence[Asked]) -> None:
         """Do what is asked for; whoever asks hears of it once it is committed."""
@@ -170,8 +189,42 @@ class Deciding(Stage):
             if request.kind in ("case.take", "case.transfer"):
                 agent = request.values.get("agent") or request.by
                 request = Request(request.kind, request.by, {**request.values, "holds": self._holds(key, agent)})
-            entry = ("asked", key[1], key[0], request.kind, request.by, request.values)
-            self.effects.answers.append((event, self._react(key, request, entry)))
+            self.effects.answers.append((event, self._ask(key, request)))
+
+    def _ask(self, key: ContactKey, request: Request) -> str:
+        """Have a request done; return why it is refused, "" if it is not."""
+        job = request.values.get("job", "")
+        name = f"{job}\0{key[0]}\0{key[1]}".encode()[:500]
+        if job and (("job", name) in self.changes.rows or self.store.rows("job", [name])[0] is not None):
+            return DONE_BEFORE
+        before = self.know([key])[key]
+        erases = request.kind == "profile.erase"
+        if erases and before is not None and (why := self._erasing.hindrance(before)):
+            return why
+        values = {} if erases else request.values
+        entry = ("asked", key[1], key[0], request.kind, request.by, self._keep_input(key, values))
+        problem = self._react(key, request, entry)
+        if not problem and job:
+            self.changes.rows["job", name] = _id.pack(self.desk.next_id - 1)
+        if not problem and erases and before is not None:
+            self._erasing.forget(key, before)
+        return problem
+
+    def _keep_input(self, key: ContactKey, values: Mapping[str, str]) -> int:
+        """Keep the values of an entry of the log; return the number by which it names them, 0 for none."""
+        if not values:
+            return 0
+        number = self.desk.new_id()
+        name, octets = inputs.row(key, number, values)
+        self.changes.rows["input", name] = octets
+        return number
+
+    def count_started(self, mt: Mt, restraint: Restraint) -> None:
+        """Count a message that leaves against what its customer gets of its topic."""
+        key = mt.contact, mt.brand
+        state = replace(self.contexts[key] or Conversation(*key))
+        restraint.count(mt.topic, state, self.now)
+        self.contexts[key] = self.changes.conversations[key] = state
 
     def _react(self, key: ContactKey, event: Event, entry: tuple[str | int | dict[str, str], ...]) -> str:
         """Have an event decided; return why it is refused, "" if it is not."""
@@ -192,13 +245,16 @@ class Deciding(Stage):
         if decision.problem:
             return decision.problem
         if decision.replies and queue is None:
-            return f"the link `{decision.state.link}` is not configured" if decision.state.link else "there is no link"
+            name = decision.replies[0].link or decision.state.link
+            return f"the link `{name}` is not configured" if name else "there is no link"
         reply_ids: list[int] = []
         self.changes.log.append((*entry, reply_ids))
         after = decision.state
         for reply, encoded in zip(decision.replies, replies, strict=True):
             assert queue is not None  # noqa: S101  judged above
             reply_ids.append(self._reply(reply, encoded, after, queue.config.name, after.mo, queue))
+        if after.contexts and not after.contexts[0].mt and reply_ids:
+            after.contexts = (replace(after.contexts[0], mt=reply_ids[-1]), *after.contexts[1:])
         self._keep(key, before, decision, 0, reply_ids)
         return ""
 
@@ -215,7 +271,8 @@ class Deciding(Stage):
                 self._keep(key, contexts[key], Decision("silent", "", "", "", (), after, facts=(fact,)))
 
     def _queue_for(self, decision: Decision, state: Conversation) -> LinkQueue | None:
-        return self.outbox.links.get(decision.state.link or state.link)
+        asked = next((reply.link for reply in decision.replies if reply.link), "")
+        return self.outbox.links.get(asked or decision.state.link or state.link)
 
     def _keep(
         self, key: ContactKey, before: Conversation | None, decision: Decision, mo: int = 0, replies: Sequence[int] = ()
@@ -278,6 +335,9 @@ class Deciding(Stage):
 
     def _reply(self, reply: Reply, encoded: Encoded, after: Conversation, link: str, mo: int, queue: LinkQueue) -> int:
         number = self.desk.new_id()
+        addressing = (
+            after.addressing if after.mo and not reply.number else start_addressing(reply.number or after.number)
+        )
         spans: tuple[Span, ...] = ()
         if after.personal:
             values = known(after)
@@ -290,7 +350,7 @@ class Deciding(Stage):
                     after.id,
                     link,
                     after.contact,
-                    after.number,
+                    reply.number or after.number,
                     after.brand,
                     reply.text,
                     reply.template,
@@ -298,7 +358,7 @@ class Deciding(Stage):
                     self.now,
                     reply.control,
                     len(encoded.parts),
-                    queue.reply_addressing(after.addressing),
+                    queue.reply_addressing(addressing),
                     next_try=reply.at,
                     before=after.last,
                     personal=spans,

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bridge.inputs import prefix
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.records import Conversation
     from bridge.rules.message import Fact
-    from bridge.store import ContactKey
 
 KINDS = frozenset({"opted_out", "opted_in"})
 """The facts that are evidence."""
@@ -45,11 +46,6 @@ class Link(msgspec.Struct, array_like=True, gc=False):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Link).decode
-
-
-def prefix(key: ContactKey) -> bytes:
-    """Return how the keys of a chain begin."""
-    return f"{key[0]}\0{key[1]}\0".encode()[:500]
 
 
 def add(

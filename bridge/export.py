@@ -9,6 +9,8 @@ import heapq
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bridge import inputs
+from bridge.rules.privacy import masked
 from smppcore.constants import state_name
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ def state_word(state: int | str) -> str:
     return state if isinstance(state, str) else state_name(state)
 
 
-def mo_row(mo: Mo) -> Row:
-    """Return the row of an inbound message."""
+def mo_row(mo: Mo, *, unmasked: bool = False) -> Row:
+    """Return the row of an inbound message; what is personal in its text is masked unless told otherwise."""
     return {
         "kind": "mo",
         "id": mo.id,
@@ -76,7 +78,7 @@ def mo_row(mo: Mo) -> Row:
         "link": mo.link,
         "from": mo.source,
         "to": mo.destination,
-        "text": mo.text,
+        "text": mo.text if unmasked else masked(mo.text, mo.personal),
         "time": iso(mo.time),
         "outcome": mo.outcome,
         "layer": mo.layer,
@@ -88,13 +90,13 @@ def mo_row(mo: Mo) -> Row:
         "flags": list(mo.flags),
         "ports": list(mo.ports) or None,
         "tlvs": dict(mo.tlvs) or None,
-        "octets": [body.hex() for body in mo.bodies] if mo.flags else None,
+        "octets": [body.hex() for body in mo.bodies] if mo.flags and (unmasked or not mo.personal) else None,
         "rules_version": mo.rules_version,
     }
 
 
-def mt_row(mt: Mt) -> Row:
-    """Return the row of a message that we send; `from` is the service number."""
+def mt_row(mt: Mt, *, unmasked: bool = False) -> Row:
+    """Return the row of a message that we send; `from` is the service number; masked as in mo_row."""
     return {
         "kind": "mt",
         "id": mt.id,
@@ -103,7 +105,7 @@ def mt_row(mt: Mt) -> Row:
         "link": mt.link,
         "from": mt.number,
         "to": mt.contact,
-        "text": mt.text,
+        "text": mt.text if unmasked else masked(mt.text, mt.personal),
         "parts": mt.parts,
         "message_ids": list(mt.message_ids),
         "receipts": [None if state == -1 else state_word(state) for state in mt.receipts],
@@ -123,10 +125,10 @@ def mt_row(mt: Mt) -> Row:
     }
 
 
-def message_rows(reader: LmdbReader) -> Iterator[Row]:
-    """Return a row per message, inbound and outbound, in order of their ids."""
-    mos = ((mo.id, mo_row(mo)) for mo in reader.mos())
-    mts = ((mt.id, mt_row(mt)) for mt in reader.mts())
+def message_rows(reader: LmdbReader, *, unmasked: bool = False) -> Iterator[Row]:
+    """Return a row per message, inbound and outbound, in order of their ids; masked as in mo_row."""
+    mos = ((mo.id, mo_row(mo, unmasked=unmasked)) for mo in reader.mos())
+    mts = ((mt.id, mt_row(mt, unmasked=unmasked)) for mt in reader.mts())
     for _, row in heapq.merge(mos, mts, key=lambda pair: pair[0]):
         yield row
 
@@ -135,6 +137,7 @@ def event_rows(reader: LmdbReader) -> Iterator[Row]:
     """Return a snapshot of the state, then every input of the committer in the order in which it was applied.
 
     The log reaches back to the first commit, so the snapshot is the empty state; what a text led to stands in its row.
+    Texts are as they came: masked ones could not be decided again.
     """
     yield {"kind": "snapshot", "commit": 0, "conversations": []}
     for commit, when, entries in reader.log():
@@ -150,7 +153,7 @@ def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
         mo = reader.mo(_number(entry[1]))
         if mo is None:
             raise LookupError(f"the store lacks the row {entry[1]} that its log names")
-        row = mo_row(mo)
+        row = mo_row(mo, unmasked=True)
         row["text"] = mo.decided if "late" in mo.flags else mo.text
         row["replies"] = _replies(reader, entry[2])
         return row
@@ -161,6 +164,10 @@ def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
         other |= {"brand": mt.brand, "contact": mt.contact}
     if names[-1] == "replies":
         other["replies"] = _replies(reader, entry[-1])
+    if "values" in names:
+        number = _number(other["values"])
+        name, _ = inputs.row((str(other["contact"]), str(other["brand"])), number, {})
+        other["values"] = dict(inputs.read(reader.value("input", name)))
     return other
 
 
@@ -170,7 +177,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "link": ("name", "state", "detail"),
     "woken": ("brand", "contact", "replies"),
     "call": ("brand", "contact", "id"),
-    "called": ("brand", "contact", "id", "values", "error", "replies"),
+    "called": ("brand", "contact", "id", "error", "values", "replies"),
     "asked": ("brand", "contact", "request", "by", "values", "replies"),
 }
 

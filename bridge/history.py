@@ -26,12 +26,15 @@ def messages(reader: LmdbReader, conversation: Conversation) -> Iterator[Mo | Mt
 
 
 def thread(reader: LmdbReader, contact: str, limit: int = 0) -> Iterator[Mo | Mt]:
-    """Yield what a customer wrote and was sent, of all brands, newest first.
+    """Yield what a customer wrote and was sent, of all brands and with all his numbers, newest first.
 
     Args:
         reader: Open.
         contact: The number, as the carrier gives it.
         limit: How many at most, 0 = all.
     """
-    threads = [messages(reader, conversation) for conversation in reader.conversations(contact)]
+    known = list(reader.conversations(contact))
+    others = dict.fromkeys(number for conversation in known for number in conversation.also)
+    known += [conversation for number in others for conversation in reader.conversations(number)]
+    threads = [messages(reader, conversation) for conversation in known]
     return islice(merge(*threads, key=lambda row: -row.id), limit or None)

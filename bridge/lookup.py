@@ -13,7 +13,8 @@ from bridge.analytics import sum_by_link
 from bridge.export import iso, mo_row, mt_row, state_word
 from bridge.limits import ANY_NUMBER
 from bridge.outbox import class_of
-from bridge.records import FINAL_STATES, OUTCOMES
+from bridge.records import FINAL_STATES, OUTCOMES, Mo
+from bridge.scheduling import read_later_key
 from smppcore import constants
 from smppcore.pdu import DataSM, DeliverSM, decode
 from smppcore.receipt import looks_like_receipt, parse_receipt
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from bridge.config import LinkConfig
     from bridge.export import Row, Value
-    from bridge.records import Mo, Mt
+    from bridge.records import Mt
     from bridge.store import IdKey, LogEntry, Parked
     from bridge.store.lmdb import LmdbReader
     from smppcore.receipt import Receipt
@@ -54,7 +55,8 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
     unknown = total.get("mt.unknown", 0)
     queued = sum(count for count, _ in waiting.values())
     oldest = [mt.created for mt in (reader.mt(first) for _, first in waiting.values()) if mt is not None]
-    parked = reader.raw_counts()["parked"]
+    counts = reader.raw_counts()
+    parked, later = counts["parked"], counts["later"]
     return {
         "running": running,
         "commit": reader.position.commit,
@@ -65,9 +67,9 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
         "mo_refused": total.get("mo.refused", 0),
         "mt": {
             "total": total.get("mt", 0),
-            "queued": queued,
+            "queued": queued + later,
             # Claimed, or accepted by the carrier and without a final receipt.
-            "sent": total.get("mt", 0) - queued - unknown - sum(states.values()),
+            "sent": total.get("mt", 0) - queued - later - unknown - sum(states.values()),
             "unknown": unknown,
             **states,
         },
@@ -77,7 +79,7 @@ def status_row(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool
         "receipts_unmatched": total.get("receipt.unmatched", 0),
         "receipts_unreadable": total.get("receipt.unreadable", 0),
         "receipts_conflicting": total.get("receipt.conflict", 0),
-        "queue": {"length": queued, "oldest": iso(min(oldest, default=0.0))},
+        "queue": {"length": queued, "oldest": iso(min(oldest, default=0.0)), "scheduled": later},
         "links": list(link_rows(reader, links, running=running)),
         "hints": list(receipt_hints(reader, links, sums)),
     }
@@ -139,6 +141,8 @@ def queue_row(reader: LmdbReader, limit: int) -> Row:
         messages.append(row)
     return {
         "length": sum(count for count, _ in waiting.values()),
+        "scheduled": reader.raw_counts()["later"],
+        "next": iso(next((read_later_key(key)[0] for key, _ in reader.rows("later")), 0.0)),
         "classes": [
             {"link": link, "class": CLASSES[kind], "length": count, "oldest": _created(reader, first)}
             for (link, kind), (count, first) in waiting.items()
@@ -321,3 +325,31 @@ def _spellings(digits: str) -> Iterator[str]:
         padded = digits.rjust(width, "0")
         yield padded
         yield padded.upper()
+
+
+def search(reader: LmdbReader, words: str, state: str, limit: int, newest: int) -> list[Mo | Mt]:
+    """Return the newest messages whose text, numbers, rule or message_id hold some words.
+
+    Args:
+        reader: Open.
+        words: As they stand there, in any case.
+        state: An outcome or a state, "" = any.
+        limit: How many at most.
+        newest: So many of the newest are looked at, 0 = all.
+    """
+    wanted = words.casefold()
+    found: list[Mo | Mt] = []
+    # Without letters there is but one way to write it: its octets are found before anything is unpacked.
+    needle = words.encode() if words.upper() == words.lower() else b""
+    for row in reader.newest(needle, newest):
+        held = (
+            (row.text, row.source, row.destination, row.rule)
+            if isinstance(row, Mo)
+            else (row.text, row.contact, row.number, row.template, *(name or "" for name in row.message_ids))
+        )
+        is_in = row.outcome if isinstance(row, Mo) else row.state
+        if state in ("", is_in) and any(wanted in text.casefold() for text in held):
+            found.append(row)
+            if len(found) == limit:
+                break
+    return found

@@ -259,6 +259,16 @@ class Outbox:
             queue.held[not mt.mo] += 1
             self._make_ready(queue, mt)
 
+    def join(self, mt: Mt, now: float) -> None:
+        """Take in a message whose time has come: it joins the store's queue with this turn, behind what waits."""
+        queue = self.links[mt.link]
+        kind = class_of(mt)
+        unloaded = queue.unloaded[kind]
+        if unloaded is None and queue.held[kind == _STARTED] < PAGE:
+            self.load(mt, now)
+        else:
+            queue.unloaded[kind] = mt.id - 1 if unloaded is None else min(unloaded, mt.id - 1)
+
     def candidates(self, queue: LinkQueue, now: float, *, started: bool = True) -> list[Mt]:
         """Return heads that may be claimed now, in order; the caller claims or drops each, and asks again.
 

@@ -194,6 +194,8 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """Names of variables and fields of the profile whose values are personal."""
     started_messages: dict[str, tuple[float, ...]] = {}
     """By topic, when the last messages that we started left."""
+    also: tuple[str, ...] = ()
+    """Other numbers of the same customer."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):

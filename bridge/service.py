@@ -6,6 +6,7 @@ air is answered, bounded by each link's `drain` → unbind → the last events c
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import random
@@ -250,22 +251,30 @@ class Service:
         return f"link {name}: traced for {seconds:g} s in {self._tracer.file(name)}"
 
     async def _ask(self, request: Mapping[str, object]) -> str:
-        """Have something done about a conversation.
+        """Have things done about conversations; say of each why it is refused, "" if it is done, as JSON.
 
         Raises:
-            ControlError: It is refused, or the service is only beginning.
+            ControlError: The service is only beginning, or that is no request.
         """
         if self._committer is None:
             raise ControlError("the service is starting; try again")
-        values = request.get("values")
-        if not isinstance(values, dict):
-            raise ControlError("a request needs values")
-        contact, brand, kind, by = (str(request.get(key, "")) for key in ("contact", "brand", "kind", "by"))
-        asked = Request(kind, by, {str(key): str(value) for key, value in values.items()})
-        problem = await self._committer.ask(contact, brand, asked)
-        if problem:
-            raise ControlError(problem)
-        return "done"
+        items = request.get("items")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ControlError("a request needs items with contact, brand, kind and values")
+        problems = [""] * len(items)
+
+        async def ask(number: int, item: Mapping[str, object]) -> None:
+            values = item.get("values")
+            contact, brand, kind, by = (str(item.get(key, "")) for key in ("contact", "brand", "kind", "by"))
+            said = {str(key): str(value) for key, value in values.items()} if isinstance(values, dict) else {}
+            assert self._committer is not None  # noqa: S101  judged above
+            problems[number] = await self._committer.ask(contact, brand, Request(kind, by, said))
+
+        async with trio.open_nursery() as nursery:
+            # All of them are in the same turn.
+            for number, item in enumerate(items):
+                nursery.start_soon(ask, number, item)
+        return json.dumps(problems)
 
     async def _call(self, call: OpenCall) -> None:
         assert self._committer is not None  # noqa: S101  calls come out of it

@@ -39,10 +39,12 @@ class Calendar:
     """The oldest message that waits to be sent is too old."""
     wake: float = 0.0
     """The first conversation to be woken."""
+    later: float = 0.0
+    """The first message that was put off."""
 
     def next(self) -> float:
         """Return the earliest of them."""
-        return min(self.walk, self.due, self.parked, self.queue, self.wake)
+        return min(self.walk, self.due, self.parked, self.queue, self.wake, self.later)
 
 
 def _queue_of(link: LinkConfig, now: float) -> LinkQueue:

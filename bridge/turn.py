@@ -19,7 +19,8 @@ from bridge.analytics import HOUR, Counters
 from bridge.deciding import Deciding
 from bridge.delivery import finish
 from bridge.desk import Desk, Stage
-from bridge.dispatch import may_send
+from bridge.dispatch import WAIT, may_send
+from bridge.erasing import Erasing
 from bridge.events import (
     Arrivals,
     Asked,
@@ -35,6 +36,7 @@ from bridge.events import (
 from bridge.outbox import PAGE
 from bridge.receipts import Receipts
 from bridge.reception import Reception
+from bridge.scheduling import Scheduling
 from bridge.settlement import Settlement
 from bridge.store import Position
 from bridge.upkeep import Upkeep
@@ -42,6 +44,7 @@ from bridge.upkeep import Upkeep
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bridge.dispatch import Verdict
     from bridge.events import Effects, Event
     from bridge.limits import Spent
     from bridge.outbox import LinkQueue
@@ -59,7 +62,8 @@ class TurnWork(Stage):
         self.reception = Reception(self.desk)
         self.receipts = Receipts(self.desk, self.settlement)
         self.upkeep = Upkeep(self.desk, self.settlement, self.receipts)
-        self.deciding = Deciding(self.desk)
+        self.deciding = Deciding(self.desk, Erasing(self.desk, self.settlement))
+        self.scheduling = Scheduling(self.desk)
         self._returned: list[Returned] = []
         self._asked: list[Asked] = []
         self._lost: list[SessionLost] = []
@@ -116,6 +120,7 @@ class TurnWork(Stage):
             if len(self.settlement.opted_out) > told:
                 self.deciding.opted_out(self.settlement.opted_out[told:])
         self.upkeep.run(busy=busy)
+        self.scheduling.begin()
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
             self._load_page(queue)
@@ -179,12 +184,12 @@ class TurnWork(Stage):
         for mt, encoded in self.deciding.replies:
             changes.new_mts.append(mt)
             queue = outbox.links[mt.link]
-            verdict = may_send(mt, self.deciding.contexts[mt.contact, mt.brand], queue.max_age, now)
+            verdict = self._verdict(mt, queue)
             if verdict is not None:
-                finish(mt, verdict[0], now, verdict[1])
-                self.desk.count(mt.link, "mt." + mt.state)
+                self._not_now(mt, *verdict)
             elif (flight := outbox.admit(mt, encoded, now)) is not None:
                 flights.append(flight)
+                self._leaves(mt)
             else:
                 changes.queued.append(mt)
 
@@ -207,14 +212,38 @@ class TurnWork(Stage):
     def _send_or_drop(self, queue: LinkQueue, mt: Mt) -> None:
         if mt.id < self.desk.first_id:
             self.changes.mts[mt.id] = mt
-        verdict = may_send(mt, self.deciding.contexts[mt.contact, mt.brand], queue.max_age, self.now)
+        verdict = self._verdict(mt, queue)
         if verdict is None:
             self.effects.flights.append(self.outbox.claim(mt, self.now))
+            self._leaves(mt)
             return
-        finish(mt, verdict[0], self.now, verdict[1])
-        self.desk.count(mt.link, "mt." + mt.state)
+        self._not_now(mt, *verdict)
         self.changes.unqueued.append(mt)
         self.outbox.leave(mt, self.now)
+
+    def _verdict(self, mt: Mt, queue: LinkQueue) -> Verdict | None:
+        """Judge whether a message may leave."""
+        contact = self.deciding.contexts[mt.contact, mt.brand]
+        if mt.mo:
+            return may_send(mt, contact, queue.max_age, self.now)
+        brand = self.state.rules.numbers.get(mt.number)
+        return may_send(mt, contact, queue.max_age, self.now, None if brand is None else brand.restraint)
+
+    def _not_now(self, mt: Mt, state: str, why: str, until: float) -> None:
+        """Put a message off, or bring it to its end."""
+        if state == WAIT:
+            self.scheduling.put_off(mt, until)
+            return
+        finish(mt, state, self.now, why)
+        self.desk.count(mt.link, "mt." + mt.state)
+
+    def _leaves(self, mt: Mt) -> None:
+        """Count a message that we start against what its customer gets of its topic."""
+        if mt.mo or not mt.topic or mt.attempts > 1:
+            return
+        brand = self.state.rules.numbers.get(mt.number)
+        if brand is not None and brand.restraint.cap.count:
+            self.deciding.count_started(mt, brand.restraint)
 
     def _load_page(self, queue: LinkQueue) -> None:
         for kind, after in enumerate(queue.unloaded):

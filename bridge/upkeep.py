@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bridge.config import LinkConfig
 from bridge.delivery import finish
 from bridge.desk import Stage
+from bridge.dispatch import too_old_at
 from bridge.outbox import class_of
 from bridge.receipts import MOST_KEPT
 from bridge.records import FINAL_STATES
@@ -97,9 +98,9 @@ class Upkeep(Stage):
         if changes.new_mts:
             calendar.walk = min(calendar.walk, self.now + self._shortest)
         if changes.queued:
-            oldest = min(mt.created for mt in changes.queued)
             max_age = min((queue.max_age for queue in self.outbox.links.values()), default=inf)
-            calendar.queue = min(calendar.queue, max(oldest + max_age, self.now + 1.0))
+            first = min(too_old_at(mt, max_age) for mt in changes.queued)
+            calendar.queue = min(calendar.queue, max(first, self.now + 1.0))
         if changes.parked:
             calendar.parked = min(calendar.parked, self.now + PARKED_TTL)
 
@@ -153,7 +154,7 @@ class Upkeep(Stage):
         link = _UNCONFIGURED if queue is None else queue.config
         if row.state == "accepted":
             return row.accepted + patience(link) if link.registered_delivery else None
-        return row.created + link.max_age + patience(link)
+        return too_old_at(row, link.max_age) + patience(link)
 
     def _is_held(self, row: Mt) -> bool:
         """Return whether a message in doubt is neither on its way nor to be sent again."""
@@ -202,9 +203,12 @@ class Upkeep(Stage):
             row = self._settlement.row(stored.id, stored) or stored
             if row.claim or row.id in gone:
                 continue
-            if self.now - row.created <= max_age:
-                self._calendar.queue = min(self._calendar.queue, max(row.created + max_age, self.now + 1.0))
-                return
+            at = too_old_at(row, max_age)
+            if self.now <= at:
+                self._calendar.queue = min(self._calendar.queue, max(at, self.now + 1.0))
+                if not row.expires:
+                    return
+                continue
             self.changes.mts[row.id] = row
             finish(row, "failed", self.now, "too_old")
             self.desk.count(row.link, "mt.failed")

@@ -21,6 +21,7 @@ from bridge.records import (
 )
 from bridge.rules.load import compile_rules
 from bridge.rules.optout import built_in
+from bridge.scheduling import later_key
 from bridge.store import Changes, ContactKey, CounterKey, IdKey, LinkRow, LogEntry, Parked, Position, StoreError
 from smppcore import constants
 from smppcore.errors import LinkClosed, ResponseTimeout
@@ -210,6 +211,9 @@ class MemoryStore:
         for key in c.unparked:
             self.parked.pop(key, None)
         self.unmatched = self.unmatched[c.forgotten :] + c.unmatched
+        for number in c.erased:
+            self.parked = {key: p for key, p in self.parked.items() if number.encode() not in p.pdu}
+            self.unmatched = [p for p in self.unmatched if number.encode() not in p.pdu]
         self.due = (self.due - set(c.undue)) | set(c.due)
         for name, value in c.assemblies.items():
             if value is None:
@@ -437,6 +441,11 @@ def check(bridge: Bridge) -> None:
     assert outcomes == len(mos)
     for mt in mts:
         queued = _queue_key(mt) in store.queue
+        if ("later", later_key(mt)) in store.side:
+            assert mt.state == "queued"
+            assert not queued
+            assert not mt.claim
+            continue
         assert mt.mo in mos or not mt.mo
         assert not queued or mt.state in {"queued", "sent"}, mt
         assert queued or mt.state != "queued", mt

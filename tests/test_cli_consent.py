@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -151,23 +151,29 @@ def test_a_running_service_is_asked(config: Path, monkeypatch: pytest.MonkeyPatc
 
     def ask(folder: Path, request: Mapping[str, object]) -> str:
         asked.append({"folder": folder.name, **request})
-        if request["contact"] == "2":
-            raise ControlError("has opted out already")
-        return "done"
+        item = cast("list[Mapping[str, object]]", request["items"])[0]
+        if item["contact"] == "3":
+            raise ControlError("the service does not answer")
+        return json.dumps(["has opted out already" if item["contact"] == "2" else ""])
 
     monkeypatch.setattr("bridge.cli.asking.service_running", lambda _: True)
     monkeypatch.setattr("bridge.cli.asking.ask_service", ask)
-    done = run("optout", "add", "1", "2", "-c", str(config), "--by", "ann")
+    done = run("optout", "add", "1", "2", "3", "-c", str(config), "--by", "ann")
     assert done.exit_code == 0
     assert "2, acme: has opted out already" in done.output
+    assert "3, acme: the service does not answer" in done.output
     assert asked[0] == {
         "folder": "var",
         "do": "ask",
-        "contact": "1",
-        "brand": "acme",
-        "kind": "optout.add",
-        "by": "ann",
-        "values": {"source": "other", "evidence": ""},
+        "items": [
+            {
+                "contact": "1",
+                "brand": "acme",
+                "kind": "optout.add",
+                "by": "ann",
+                "values": {"source": "other", "evidence": ""},
+            }
+        ],
     }
 
 

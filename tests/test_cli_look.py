@@ -86,7 +86,7 @@ def test_status_as_json(file: Path) -> None:
         "unknown": 0,
     }
     assert (row["receipts"], row["receipts_parked"], row["hints"]) == (2, 1, [])
-    assert row["queue"] == {"length": 2, "oldest": "2027-01-15T08:00:00.000Z"}
+    assert row["queue"] == {"length": 2, "oldest": "2027-01-15T08:00:00.000Z", "scheduled": 0}
 
 
 def test_a_running_service_is_said_to_run(tmp_path: Path) -> None:

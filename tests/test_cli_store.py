@@ -81,10 +81,11 @@ def test_a_store_that_is_right_is_said_to_be(file: Path) -> None:
     result = run(file)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[-1] == f"{file.parent / 'var'}: nothing wrong found"
-    assert [line.split() for line in result.stdout.splitlines()[:4]] == [
+    assert [line.split() for line in result.stdout.splitlines()[:5]] == [
         ["table", "rows"],
         ["mo", "8"],
         ["queue", "2"],
+        ["later", "0"],
         ["mt", "5"],
     ]
     row = json.loads(run(file, "--json").stdout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge import evidence
+from bridge import evidence, inputs
 from bridge.records import Conversation
 from bridge.rules.message import Fact
 
@@ -13,7 +13,7 @@ def chain() -> tuple[Conversation, list[bytes]]:
     state, rows = Conversation("1", "acme"), []
     for kind in ("opted_out", "opted_in", "opted_out"):
         key, row = evidence.add(Fact(kind, {"how": "word", "text": "x"}), state, 7, (8,), "v1", 5.0)
-        assert key.startswith(evidence.prefix(("1", "acme")))
+        assert key.startswith(inputs.prefix(("1", "acme")))
         rows.append(row)
     return state, rows
 

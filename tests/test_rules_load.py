@@ -210,11 +210,12 @@ def test_words_of_the_file_add_to_the_built_in_ones() -> None:
         # templates
         (
             '[template.t]\nenglish = "x"\nen = "y"\n',
-            "7: template.t.english: is neither a language code nor `max_segments`",
+            "7: template.t.english: is neither a language code nor `max_segments` nor `given`",
         ),
         (
             '[template.t]\nen = "y"\nmax_segmnts = 1\n',
-            "8: template.t.max_segmnts: is neither a language code nor `max_segments`; did you mean `max_segments`?",
+            "8: template.t.max_segmnts: is neither a language code nor `max_segments` nor `given`; "
+            "did you mean `max_segments`?",
         ),
         ('[template.t]\nen = "y"\nmax_segments = 0\n', "8: template.t.max_segments: must be from 1 to 255, not 0"),
         ("[template.t]\nen = 1\n", "7: template.t.en: must be a text in quotes, not a number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 
 from bridge.records import Case, Conversation
@@ -242,10 +244,10 @@ escalate = { queue = "supervisors" }
 free_text = "escalate"
 [template.wait]
 en = "An answer comes within {sla}."
-fr = "Reponse sous {sla}."
+fr = "Dans {sla}."
 [template.after]
 en = "We open {opens}."
-fr = "Reponse des {opens}."
+fr = "Ouvert {opens}."
 """
 )  # fmt: skip
 SHUT = compiled(HOURS)
@@ -273,12 +275,12 @@ def test_when_it_opens_in_other_words() -> None:
     assert texts(say(SHUT, "agent", now=FRIDAY - 11 * HOUR))[1] == "We open 08:00."
     christmas = FRIDAY + 27 * DAY
     state = Conversation(CONTACT, "acme", language="fr")
-    assert texts(say(SHUT, "agent", state, now=christmas))[1] == "Reponse des lundi 08:00."
+    assert texts(say(SHUT, "agent", state, now=christmas))[1] == "Ouvert lundi 08:00."
     far = compiled(HOURS.replace('mon-fri = "08:00-18:00"', 'mon = "08:00-18:00"'))
     assert texts(say(far, "agent", now=FRIDAY - 4 * DAY))[1] == "We open Monday 30 November 08:00."
     unknown = compiled(HOURS.replace('"fr"', '"tlh"').replace("\nfr =", "\ntlh =") + OPTOUT_IN_KLINGON)
     state.language = "tlh"
-    assert texts(say(unknown, "agent", state, now=FRIDAY))[1] == "Reponse des Monday 08:00."
+    assert texts(say(unknown, "agent", state, now=FRIDAY))[1] == "Ouvert Monday 08:00."
     plain = compiled(
         BRAND + '[[keyword]]\nwords = ["agent"]\nreply = "t"\nescalate = true\n[template.t]\nen = "wait"\n'
     )
@@ -305,6 +307,16 @@ def test_what_lacks_a_value_is_not_said() -> None:
     decision = say(shut, "agent", now=FRIDAY)
     assert case_of(decision).due == 0.0
     assert texts(decision)[0] == "An answer comes within 9,000 hours."
+
+
+def test_who_is_never_open_again_promises_nothing() -> None:
+    mondays = ", ".join(f'"{date(2026, 11, 30) + timedelta(7 * n)}"' for n in range(60))
+    never = compiled(
+        HOURS.replace('mon-fri = "08:00-18:00"\nclosed = ["2026-12-25"]', f'mon = "08:00-09:00"\nclosed = [{mondays}]')
+    )
+    decision = say(never, "agent", now=FRIDAY)
+    assert texts(decision) == ["An answer comes within 15 minutes."]
+    assert case_of(decision).due == 0.0
 
 
 def test_a_breach_tells_a_url_and_moves_on_by_the_clock_of_the_brand() -> None:

@@ -516,6 +516,8 @@ async def test_a_trace_is_switched_while_running(tmp_path: Path) -> None:
                 ({"link": "b", "on": True, "seconds": 1}, "there is no link `b`"),
                 ({"on": True, "seconds": float("inf")}, "a trace needs a time"),
                 ({"do": "dance"}, "does not know that command"),
+                ({"do": "ask"}, "a request needs items with"),
+                ({"do": "ask", "items": ["x"]}, "a request needs items with"),
             ):
                 with pytest.raises(ControlError, match=problem):
                     await asked(**wrong)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge import evidence
+from bridge import evidence, inputs
 from bridge.events import Asked, CapacityChanged
 from bridge.rules import Request
 from smppcore.constants import ESME_RINVDSTADR
@@ -25,7 +25,7 @@ def conversation(bridge: Bridge, key: tuple[str, str] = KEY) -> Conversation:
 
 def chain(bridge: Bridge, key: tuple[str, str] = KEY) -> list[bytes]:
     with bridge.store.turn() as turn:
-        return [row for name, row in turn.page("evidence", b"", 5000) if name.startswith(evidence.prefix(key))]
+        return [row for name, row in turn.page("evidence", b"", 5000) if name.startswith(inputs.prefix(key))]
 
 
 def test_stop_and_start_are_evidence_with_their_confirmations() -> None:

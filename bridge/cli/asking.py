@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,26 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from bridge.rules import Ruleset
 
+Item = tuple[str, str, Request]
+"""(contact, brand, what is asked for)."""
 Ask = Callable[[str, str, Request], str]
-"""(contact, brand, request) → why it was refused, "" if it is done and on the disk."""
+"""Of one item → why it was refused, "" if it is done and on the disk."""
+AskAll = Callable[[Sequence[Item]], list[str]]
+"""The same of many."""
+BATCH = 100
+"""Items that are asked for in one request to the service, and written in one commit."""
 
 
 @contextmanager
-def asker(config: Config) -> Iterator[Ask]:
-    """Give what has requests done.
+def asker_of_many(config: Config) -> Iterator[AskAll]:
+    """Give what has many requests done, up to BATCH at a time.
 
     Raises:
         StoreError: No service runs, and the store cannot be used.
         RulesError: The same, and the rules are wrong.
     """
     if service_running(config.bridge.data_dir):
-        yield lambda contact, brand, request: _by_service(config, contact, brand, request)
+        yield lambda items: _by_service(config, items)
         return
     rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
     store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
@@ -44,22 +51,37 @@ def asker(config: Config) -> Iterator[Ask]:
         engine = Engine(store, rules, config.link, time.time())
         engine.start(time.time())
 
-        def here(contact: str, brand: str, request: Request) -> str:
-            effects = engine.turn([Asked(contact, brand, request)], time.time())
-            return effects.answers[0][1]
+        def here(items: Sequence[Item]) -> list[str]:
+            effects = engine.turn([Asked(*item) for item in items], time.time())
+            return [why for _, why in effects.answers]
 
         yield here
     finally:
         store.close()
 
 
-def _by_service(config: Config, contact: str, brand: str, request: Request) -> str:
-    asked = {"contact": contact, "brand": brand, "kind": request.kind, "by": request.by, "values": request.values}
+@contextmanager
+def asker(config: Config) -> Iterator[Ask]:
+    """Give what has one request done.
+
+    Raises:
+        StoreError: No service runs, and the store cannot be used.
+        RulesError: The same, and the rules are wrong.
+    """
+    with asker_of_many(config) as ask:
+        yield lambda contact, brand, request: ask([(contact, brand, request)])[0]
+
+
+def _by_service(config: Config, items: Sequence[Item]) -> list[str]:
+    asked = [
+        {"contact": contact, "brand": brand, "kind": request.kind, "by": request.by, "values": request.values}
+        for contact, brand, request in items
+    ]
     try:
-        ask_service(config.bridge.data_dir, {"do": "ask", **asked})
+        answer = json.loads(ask_service(config.bridge.data_dir, {"do": "ask", "items": asked}))
     except ControlError as exc:
-        return str(exc)
-    return ""
+        return [str(exc)] * len(items)
+    return [str(why) for why in answer]
 
 
 def operator() -> str:

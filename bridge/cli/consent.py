@@ -11,7 +11,7 @@ from rich.progress import track
 
 from bridge import config as configuration
 from bridge import evidence as chains
-from bridge import history, rules
+from bridge import history, inputs, rules
 from bridge.cli import CliProblem
 from bridge.cli.asking import asker, brands_of, contact_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
@@ -145,7 +145,7 @@ def _listed(reader: LmdbReader, state: Conversation) -> Row:
 
 
 def _links(reader: LmdbReader, state: Conversation) -> list[chains.Link]:
-    return [chains.read(row) for _, row in reader.rows_from("evidence", chains.prefix((state.contact, state.brand)))]
+    return [chains.read(row) for _, row in reader.rows_from("evidence", inputs.prefix((state.contact, state.brand)))]
 
 
 @click.command()
@@ -182,7 +182,7 @@ def evidence(ctx: click.Context, number: str, config: Path, out: Path | None, *,
 
 
 def _evidence(reader: LmdbReader, state: Conversation) -> Row:
-    octets = [row for _, row in reader.rows_from("evidence", chains.prefix((state.contact, state.brand)))]
+    octets = [row for _, row in reader.rows_from("evidence", inputs.prefix((state.contact, state.brand)))]
     problem = chains.verify(octets, state.evidence)
     links = [] if problem else [chains.read(row) for row in octets]
     return {

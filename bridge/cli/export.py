@@ -39,7 +39,8 @@ def export() -> None:
 @config_option
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
 @output_option
-def messages(config: Path, form: str, output: Path | None) -> None:
+@click.option("--unmasked", is_flag=True, help="What is personal in texts too.")
+def messages(config: Path, form: str, output: Path | None, *, unmasked: bool) -> None:
     """A row per message: kind "mo" came in, kind "mt" was sent or is to be.
 
     \b
@@ -50,14 +51,14 @@ def messages(config: Path, form: str, output: Path | None) -> None:
       smppbridge export messages -c bridge.toml --format csv -o messages.csv
     """  # noqa: D301  \b keeps click from rewrapping
     with reader_of(config) as (_, reader), _opened(output) as file:
-        (_write_csv if form == "csv" else _write_jsonl)(message_rows(reader), file)
+        (_write_csv if form == "csv" else _write_jsonl)(message_rows(reader, unmasked=unmasked), file)
 
 
 @export.command()
 @config_option
 @output_option
 def events(config: Path, output: Path | None) -> None:
-    """Every input of the committer with what it led to, in order, as JSON lines.
+    """Every input of the committer with what it led to, in order, as JSON lines; texts as they came.
 
     \b
     Example:

@@ -53,7 +53,8 @@ def status(config: Path, *, as_json: bool) -> None:
     _print_pairs(left, right)
     click.echo()
     waits = f"{queue['length']:,} waiting, the oldest from {_age(queue['oldest'])}" if queue["length"] else "empty"
-    click.echo(f"queue: {waits}")
+    later = f"; {queue['scheduled']:,} scheduled" if queue["scheduled"] else ""
+    click.echo(f"queue: {waits}{later}")
     if row["links"]:
         click.echo()
         _print_links(cast("Sequence[Row]", row["links"]))
@@ -109,8 +110,9 @@ def queue(config: Path, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
+    scheduled = f"{row['scheduled']:,} scheduled, the first for {row['next']}" if row["scheduled"] else ""
     if not row["length"]:
-        click.echo("Nothing is waiting.")
+        click.echo(scheduled or "Nothing is waiting.")
         return
     classes = cast("Sequence[Row]", row["classes"])
     print_table(
@@ -138,6 +140,8 @@ def queue(config: Path, limit: int, *, as_json: bool) -> None:
         ],
         right=("id", "attempts"),
     )
+    if scheduled:
+        click.echo(scheduled)
     if len(messages) < cast("int", row["length"]):
         click.echo(f"… the first {len(messages):,} of {row['length']:,}; --limit 0 lists all")
 

@@ -11,6 +11,7 @@ from bridge.cli.asking import contact_of
 from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
 from bridge.export import iso, mo_row, mt_row
 from bridge.records import Mo
+from bridge.rules.privacy import masked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +37,9 @@ def thread(number: str, config: Path, limit: int, *, as_json: bool) -> None:
         print_table(
             ("id", "time", "", "brand's number", "text", "state"),
             [
-                (row.id, iso(row.time), "←", row.destination, row.text, row.outcome)
+                (row.id, iso(row.time), "←", row.destination, masked(row.text, row.personal), row.outcome)
                 if isinstance(row, Mo)
-                else (row.id, iso(row.created), "→", row.number, row.text, row.state)
+                else (row.id, iso(row.created), "→", row.number, masked(row.text, row.personal), row.state)
                 for row in rows
             ],
             right=("id",),

@@ -66,8 +66,10 @@ def compile_file(
     first = {word: control for word, control in controls.items() if word not in answer_first}
     flows = compile_flows(tables.flow, tables.template, reserved, first, at.child("flow"))
     captured |= variables_of(flows) | _returned(tables) | (people.PROMISES if tables.queue else frozenset())
+    captured |= tables.profile.keys() | _given(tables, reserved, at)
     _check_queues(tables, at)
     _check_said(tables, at)
+    _check_saved(tables, at)
     unmatched_at = at.child("conversation").child("unmatched")
     unmatched = _unmatched(tables.conversation.unmatched, tables, unmatched_at)
     _check_names(tables, at)
@@ -114,6 +116,7 @@ def compile_file(
                 Restraint(table.quiet, table.cap, table.timezone),
                 tables.csat if tables.csat is not None and tables.csat.ask else None,
                 tables.privacy.redact,
+                tables.profile,
                 answer_first,
             )
         )
@@ -380,6 +383,26 @@ def _check_said(tables: RulesTables, at: At) -> None:
                 at.child("brand").child(name).problem(problem)
     if len(tables.conversation.key) != 2:
         at.child("conversation").child("key").problem('must be ["customer", "brand"]')
+
+
+def _given(tables: RulesTables, reserved: Collection[str], at: At) -> set[str]:
+    """Return the variables that come with messages that `send` makes."""
+    for name, table in tables.template.items():
+        for variable in table.given:
+            if variable in reserved or not variable.isidentifier():
+                problem = "is the name of a built-in variable" if variable in reserved else "is no variable's name"
+                at.child("template").child(name).child("given").problem(f"`{variable}` {problem}")
+    return {variable for table in tables.template.values() for variable in table.given}
+
+
+def _check_saved(tables: RulesTables, at: At) -> None:
+    for name, flow in tables.flow.items():
+        for label, step in flow.step.items():
+            for field in step.save:
+                plain = field.removeprefix("profile.")
+                if tables.profile and plain not in tables.profile:
+                    here = at.child("flow").child(name).child("step").child(label).child("save")
+                    here.problem(f"there is no field `{plain}` in [profile]{nearest(plain, tables.profile)}")
 
 
 def _answer_first(optout: OptoutTable, controls: Mapping[str, Control], at: At) -> frozenset[str]:

@@ -44,6 +44,10 @@ class Reply(msgspec.Struct, gc=False):
     """As in records.Mt."""
     at: float = 0.0
     """It is not to leave before that, 0.0 = at once."""
+    number: str = ""
+    """The service number that it comes from, "" = that of the conversation."""
+    link: str = ""
+    """The link that it leaves on, "" = that of the conversation."""
 
 
 CALLING = -1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.rules import consent, people, rating
+from bridge.rules import consent, people, proactive, profile, rating
 from bridge.rules.flows import engine as flows
 from bridge.rules.message import Called, Decision, Request, Wake
 from bridge.rules.threads import next_wake
@@ -35,10 +35,15 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
     """
     after = replace(state)
     if isinstance(event, Request):
+        brand = rules.numbers.get(event.values.get("number", "") or state.number) or rules.named(state.brand)
         if event.kind in ("optout.add", "optout.remove"):
             return consent.asked(event, state, now)
         if event.kind.startswith("case."):
             return people.asked(event, state, rules.numbers.get(state.number), now)
+        if event.kind.startswith("profile."):
+            return profile.asked(event, state, brand, now)
+        if event.kind == "send":
+            return proactive.asked(event, state, brand, now)
         return Decision("silent", "", "", "", (), after, problem=f"there is no request `{event.kind}`")
     if isinstance(event, Called):
         decision = flows.called(event, rules, after, now)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.rules.patterns import PatternSet
     from bridge.rules.people import Queues
     from bridge.rules.privacy import Kind
+    from bridge.rules.profile import FieldTable
     from bridge.rules.rating import CsatTable
     from bridge.rules.templates import Text
     from bridge.rules.typos import Typos
@@ -114,6 +115,8 @@ class Brand:
     """The rating, None if nobody is asked."""
     redact: tuple[Kind, ...] = ()
     """What is masked wherever a text is shown."""
+    fields: Mapping[str, FieldTable] = field(default_factory=dict)
+    """Of a customer's profile; without any, any name is one."""
     answer_first: frozenset[str] = frozenset()
     """STOP words, normalised, that a flow which waits may take before they opt out."""
 
@@ -152,6 +155,10 @@ class Ruleset:
         """The brand of a service number in the rules of a version, None if these are gone."""
         rules = self if version == self.version else self.older.get(version)
         return None if rules is None else rules.numbers.get(number)
+
+    def named(self, name: str) -> Brand | None:
+        """The brand of a name, None if there is none."""
+        return next((brand for brand in self.numbers.values() if brand.name == name), None)
 
     def brand_of(self, number: str) -> str:
         """The name of the brand that a service number belongs to, "" if it belongs to none."""

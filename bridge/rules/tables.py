@@ -14,6 +14,7 @@ from bridge.rules.hours import HoursTable, read_hours
 from bridge.rules.intents.tables import IntentsTable, IntentTable
 from bridge.rules.people import QueueTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.privacy import PrivacyTable
+from bridge.rules.profile import FieldTable, read_fields
 from bridge.rules.quiet import Cap, QuietTable
 from bridge.rules.rating import CsatTable  # noqa: TC001  fill() reads the hints
 
@@ -160,6 +161,8 @@ class TemplateTable:
     """By language."""
     max_segments: int = 0
     """How many SMS the text may take at least, 0 = no limit."""
+    given: tuple[str, ...] = ()
+    """Variables that come with the message when `send` uses it, as the columns of a file."""
 
 
 _max_segments = whole(1, 255)
@@ -168,19 +171,24 @@ _max_segments = whole(1, 255)
 def _template(value: object, at: At) -> TemplateTable:
     if not isinstance(value, dict):
         raise BadValue('must be a table of texts by language, as en = "…"')
-    texts, max_segments = {}, 0
+    texts: dict[str, str] = {}
+    max_segments = 0
+    given: tuple[str, ...] = ()
     for key, item in value.items():
         here = at.child(key)
         try:
             if key == "max_segments":
                 max_segments = _max_segments(item, here)
+            elif key == "given":
+                given = _words(item, here)
             elif _LANGUAGE.fullmatch(key):
                 texts[key] = text(item, here)
             else:
-                here.problem(f"is neither a language code nor `max_segments`{nearest(key, ['max_segments'])}")
+                known = ["max_segments", "given"]
+                here.problem(f"is neither a language code nor `max_segments` nor `given`{nearest(key, known)}")
         except BadValue as exc:
             here.problem(str(exc))
-    return TemplateTable(texts, max_segments)
+    return TemplateTable(texts, max_segments, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +260,7 @@ class RulesTables:
     queue: dict[str, QueueTable] = field(default_factory=dict)
     template: dict[str, Annotated[TemplateTable, _template]] = field(default_factory=dict)
     conversation: ConversationTable = ConversationTable()
+    profile: Annotated[dict[str, FieldTable], read_fields] = field(default_factory=dict)
     csat: CsatTable | None = None
     privacy: PrivacyTable = field(default_factory=PrivacyTable)
     test: tuple[SelfTestTable, ...] = ()

@@ -71,6 +71,7 @@ def receive(
             evidence=state.evidence,
             personal=state.personal,
             started_messages=state.started_messages,
+            also=state.also,
         )
     return Conversation(
         message.contact,
@@ -108,6 +109,7 @@ def receive(
         state.reopened,
         state.personal,
         state.started_messages,
+        state.also,
     )
 
 

@@ -24,13 +24,16 @@ CounterKey = tuple[int, str, str]
 """(hour since the epoch, link name, what is counted)."""
 
 
-SideTable = Literal["wake", "call", "case", "evidence"]
+SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job"]
 """A table whose rows are octets to the store; who uses it says what is in it:
 
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
 call      id, 8 octets                              → a call that has not returned (bridge.deciding)
 case      id, 8 octets                              → brand NUL contact: an open case (bridge.deciding)
 evidence  number NUL brand NUL ordinal, 8 octets    → a link of a chain of evidence (bridge.evidence)
+later     milliseconds and id, 8 octets each        → nothing: a message that may not leave before (bridge.scheduling)
+input     number NUL brand NUL id, 8 octets         → values of an entry of the log (bridge.inputs)
+job       job NUL number NUL brand                  → id, 8 octets: what the job has made (bridge.deciding)
 """
 SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)
 
@@ -58,6 +61,14 @@ LogEntry = tuple[str | int | list[int] | dict[str, str] | None, ...]
     a claim of an earlier process without an outcome
 ``("link", name, state, detail)``
     a link changed its state
+``("woken", brand, contact, [ids of replies])``
+    the time of a conversation had come
+``("call", brand, contact, id)``
+    a call was recorded
+``("called", brand, contact, id of the call, error, row of `input` or 0, [ids of replies])``
+    it returned
+``("asked", brand, contact, what, by whom, row of `input` or 0, [ids of replies])``
+    somebody asked for something
 """
 
 
@@ -172,6 +183,8 @@ class Changes:
     counters: dict[CounterKey, int] = field(default_factory=dict)
     """New totals."""
     links: list[LinkRow] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    """Numbers of customers who are forgotten: receipts without a message that name one are let go."""
     rows: dict[tuple[SideTable, bytes], bytes | None] = field(default_factory=dict)
     """Of the side tables; None for one that is taken out."""
     log: list[LogEntry] = field(default_factory=list)

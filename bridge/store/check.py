@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import msgspec
 
+from bridge import inputs
 from bridge.assembly import unpack_assembly, unpack_key
 from bridge.records import FINAL_STATES, OUTCOMES, RecordVersionError, unpack_conversation, unpack_mo, unpack_mt
 from smppcore.receipt import normalise_id
@@ -27,7 +28,7 @@ _COUNTED = FINAL_STATES | {"unknown"}
 STATES = frozenset({"queued", "held", "sent", "accepted", "unknown"}) | FINAL_STATES
 _ID_KINDS = ("text", "caseless", "hex", "decimal")
 _MO, _MT = 1, 2
-_NEEDS_REPLY, _HAS_REPLY, _PENDING, _QUEUED = 1, 2, 4, 8
+_NEEDS_REPLY, _HAS_REPLY, _PENDING, _QUEUED, _LATER = 1, 2, 4, 8, 16
 # What a malformed row makes the unpacking functions raise, beside a row of a newer version.
 _UNREADABLE = (
     RecordVersionError,
@@ -65,6 +66,7 @@ class Check:
         # In this order: the queue is known when the messages are read, the MOs when what answers them is.
         yield from self._mos()
         yield from self._queue()
+        yield from self._later()
         yield from self._mts()
         yield from self._answers()
         yield from self._ids()
@@ -76,6 +78,7 @@ class Check:
         )
         yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
         yield from self._due()
+        yield from self._simple("input", lambda _, value: inputs.read(value))
         yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 6)))
         yield from self._log()
 
@@ -129,6 +132,16 @@ class Check:
             if key[:-10].decode("utf-8", "replace") != row.link or key[-9] != kind:
                 yield f"queue: message {number} is queued for another link or class than its row says"
 
+    def _later(self) -> Iterator[str]:
+        for key, _ in self._rows("later"):
+            number = _due_key.unpack(key)[1] if len(key) == _due_key.size else 0
+            if not 0 < number < self._next_id or self._reader.value("mt", _number.pack(number)) is None:
+                yield f"later: message {number} is not there"
+            elif self._marks[number] & _QUEUED:
+                yield f"later: message {number} is in the queue too"
+            else:
+                self._marks[number] |= _LATER
+
     def _mts(self) -> Iterator[str]:
         for key, value in self._rows("mt"):
             try:
@@ -164,7 +177,10 @@ class Check:
         queued = self._marks[mt.id] & _QUEUED
         if queued and mt.state not in {"queued", "sent"}:
             yield f"{name}: is {mt.state}, and in the queue"
-        if not queued and mt.state == "queued":
+        later = self._marks[mt.id] & _LATER
+        if later and mt.state != "queued":
+            yield f"{name}: is {mt.state}, and waits for its time"
+        if not queued and not later and mt.state == "queued":
             yield f"{name}: waits, but is not in the queue"
         if not queued and mt.state == "sent" and not mt.claim and not mt.in_doubt:
             yield f"{name}: is neither claimed nor in the queue"

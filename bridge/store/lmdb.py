@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import heapq
 import os
 import struct
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ from bridge.store import (
 from bridge.store.recent import Recent, contact_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from bridge.records import Conversation, Mo, Mt
@@ -391,6 +392,12 @@ class LmdbTurn:
                 for _ in range(c.forgotten):
                     if cursor.first():
                         cursor.delete()
+        for number in c.erased:
+            for receipts in (t.parked, t.unmatched):
+                with txn.cursor(receipts) as cursor:
+                    found = cursor.first()
+                    while found:
+                        found = cursor.delete() if number.encode() in cursor.value() else cursor.next()
         for n, p in enumerate(c.unmatched):
             put(
                 key(c.position.commit) + _hour.pack(n),
@@ -641,6 +648,39 @@ class LmdbReader:
                 if key >= end:
                     return
                 yield unpack_mt(value)
+
+    def newest(self, needle: bytes, most: int) -> Iterator[Mo | Mt]:
+        """Return messages of both ways, the newest first.
+
+        Args:
+            needle: Only those with these octets somewhere.
+            most: So many ids are looked at, 0 = all.
+        """
+        end = max(self.position.next_id - most, 0) if most else 0
+        tables = (self._t.mo, unpack_mo), (self._t.mt, unpack_mt)
+        rows = (self._back(db, unpack, needle, end) for db, unpack in tables)
+        yield from heapq.merge(*rows, key=lambda row: -row.id)
+
+    def _back(
+        self, db: lmdb._Database, unpack: Callable[[bytes], Mo | Mt], needle: bytes, end: int
+    ) -> Iterator[Mo | Mt]:
+        key, last = _id.pack(self.position.next_id), _id.pack(end)
+        while True:
+            page: list[bytes] = []
+            with self._t.env.begin() as txn, txn.cursor(db) as cursor:
+                found = cursor.set_range(key)
+                found = cursor.prev() if found else cursor.last()
+                for _ in range(_PAGE):
+                    found = found and cursor.key() >= last
+                    if not found:
+                        break
+                    key = cursor.key()
+                    if needle in cursor.value():
+                        page.append(cursor.value())
+                    found = cursor.prev()
+            yield from map(unpack, page)
+            if not found:
+                return
 
     def mo(self, number: int) -> Mo | None:
         """Return one inbound message."""

@@ -1,0 +1,55 @@
+"""`smppbridge find`: messages by what is in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bridge import lookup
+from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
+from bridge.export import iso, mo_row, mt_row
+from bridge.records import Mo
+from bridge.rules.privacy import masked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NEWEST = 100_000
+
+
+@click.command()
+@click.argument("words")
+@config_option
+@json_option
+@click.option("--state", default="", help="Only messages with this outcome or state, as escalated or failed.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Messages to show.")
+@click.option("--all", "everything", is_flag=True, help=f"Look at every message, not at the newest {_NEWEST:,}.")
+def find(words: str, config: Path, state: str, limit: int, *, everything: bool, as_json: bool) -> None:
+    """Find messages whose text, numbers, rule or message_id hold WORDS, the newest first.
+
+    \b
+    Example:
+      smppbridge find AC12345678 -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    with reader_of(config) as (_, reader):
+        rows = lookup.search(reader, words, state, limit, 0 if everything else _NEWEST)
+        newest = reader.position.next_id
+    if as_json:
+        print_json([mo_row(row) if isinstance(row, Mo) else mt_row(row) for row in rows])
+        return
+    if rows:
+        print_table(
+            ("id", "time", "", "customer", "text", "state"),
+            [
+                (row.id, iso(row.time), "←", row.source, masked(row.text, row.personal), row.outcome)
+                if isinstance(row, Mo)
+                else (row.id, iso(row.created), "→", row.contact, masked(row.text, row.personal), row.state)
+                for row in rows
+            ],
+            right=("id",),
+        )
+    else:
+        click.echo("No message has that.")
+    if len(rows) < limit and not everything and newest > _NEWEST:
+        click.echo(f"The newest {_NEWEST:,} were looked at; --all looks at every one.")

@@ -1,0 +1,96 @@
+"""What a customer wrote, was sent, and is known of, forgotten; that there were messages, and when, stays for the books.
+
+The evidence of consent stays: without it nobody could show why nothing is sent any more.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from bridge.delivery import finish
+from bridge.desk import Stage
+from bridge.inputs import prefix
+from bridge.records import Mo, Mt
+from bridge.scheduling import later_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.desk import Desk
+    from bridge.records import Conversation
+    from bridge.settlement import Settlement
+    from bridge.store import ContactKey
+
+PAGE = 1000
+_id = struct.Struct(">Q")
+
+
+def blank(row: Mo | Mt) -> None:
+    """Take the words out of a message."""
+    row.text, row.personal = "", ()
+    if isinstance(row, Mo):
+        row.bodies, row.decided, row.tlvs = (), "", {}
+
+
+class Erasing(Stage):
+    """What one turn forgets.
+
+    Args:
+        desk: Of this turn.
+        settlement: Of this turn.
+    """
+
+    def __init__(self, desk: Desk, settlement: Settlement) -> None:
+        super().__init__(desk)
+        self._settlement = settlement
+
+    def hindrance(self, state: Conversation) -> str:
+        """Return why a customer cannot be forgotten now, "" if nothing hinders."""
+        if any(isinstance(row, Mt) and row.claim for row in self._messages(state.last)):
+            return "a message to this number is on its way; ask again when it has arrived"
+        return ""
+
+    def forget(self, key: ContactKey, state: Conversation) -> None:
+        """Blank everything of one customer and brand.
+
+        Args:
+            key: Who.
+            state: As it was before.
+        """
+        for row in self._messages(state.last):
+            self._forget_message(row)
+        if state.session is not None and state.session.call:
+            self.changes.rows["call", _id.pack(state.session.call)] = None
+        begin = start = prefix(key)
+        while rows := [name for name, _ in self.store.page("input", start, PAGE) if name.startswith(begin)]:
+            self.changes.rows.update((("input", name), None) for name in rows)
+            start = rows[-1] + b"\0"
+        self.changes.erased.append(key[0])
+
+    def _forget_message(self, row: Mo | Mt) -> None:
+        if isinstance(row, Mt):
+            mt = self._settlement.row(row.id, row) or row
+            if mt.state == "queued":
+                if mt.next_try:
+                    self.changes.rows["later", later_key(mt)] = None
+                finish(mt, "suppressed", self.now, "erased")
+                self.desk.count(mt.link, "mt.suppressed")
+                self.changes.unqueued.append(mt)
+                if mt.link in self.outbox.links:
+                    self.outbox.settle(mt, self.now)
+            blank(mt)
+            self.changes.mts[mt.id] = mt
+        else:
+            blank(row)
+            self.changes.mos.append(row)
+
+    def _messages(self, last: int) -> Iterator[Mo | Mt]:
+        number = last
+        while number:
+            (mt,) = self.store.mts([number])
+            row: Mo | Mt | None = mt if mt is not None else self.store.mos([number])[0]
+            if row is None:
+                return
+            yield row
+            number = row.before if row.before < number else 0
