@@ -41,6 +41,20 @@ if TYPE_CHECKING:
 
 PAGE = 500
 """Conversations that one turn wakes."""
+_COUNTED = {
+    "resolved": ("by", "again", "topic"),
+    "reopened": ("by", "again", "topic"),
+    "escalated": ("first", "queue"),
+    "breached": ("queue",),
+    "closed": ("queue",),
+    "rated": ("by", "value", "topic"),
+    "rating_asked": ("by",),
+    "rating_not_asked": ("why",),
+    "opted_out": ("how",),
+    "opted_in": ("how",),
+    "started": ("topic",),
+}
+"""The facts that reports count, and by which of their values."""
 DONE_BEFORE = "done before"
 """Why a request of a job is refused that the job has made already."""
 LATE = 1.0
@@ -70,6 +84,11 @@ def start_addressing(number: str) -> bytes:
     if not number.removeprefix("+").isdigit():
         return bytes((1, 1, 5, 0))
     return bytes((1, 1, 3, 0)) if is_short_code(number) else bytes((1, 1, 1, 1))
+
+
+def figure_of(fact: Fact) -> tuple[str, ...]:
+    """Return by what a fact is counted, nothing for one that is not."""
+    return tuple(str(fact.values.get(name, "")) for name in _COUNTED.get(fact.kind, ()))
 
 
 class Deciding(Stage):
@@ -134,8 +153,11 @@ class Deciding(Stage):
             mo.before, after.last = after.last, mo.id
             if decision.personal:
                 mo.personal = (WHOLE,)
+            self._count(decision)
+            asked = mo.time
             for reply, encoded in zip(decision.replies, replies, strict=True):
-                reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue))
+                reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue, asked))
+                asked = 0.0
             self._keep(key, state, decision, mo.id, reply_ids)
 
     def wake(self) -> None:
@@ -274,12 +296,23 @@ class Deciding(Stage):
         asked = next((reply.link for reply in decision.replies if reply.link), "")
         return self.outbox.links.get(asked or decision.state.link or state.link)
 
+    def _count(self, decision: Decision) -> None:
+        """Count a text by what it led to."""
+        after, note = decision.state, self.desk.note
+        rule = f"flow.{decision.topic}" if decision.layer == "flow" else decision.rule
+        note("topic", after.brand, decision.layer, rule, decision.outcome)
+        if not after.inquiry and decision.outcome not in ("control", "suppressed") and decision.layer != "rating":
+            after.inquiry = True
+            note("inquiry", after.brand)
+
     def _keep(
         self, key: ContactKey, before: Conversation | None, decision: Decision, mo: int = 0, replies: Sequence[int] = ()
     ) -> None:
         """Keep what the conversation has become, with what else the decision leads to."""
         after = decision.state
         for fact in decision.facts:
+            if counted := figure_of(fact):
+                self.desk.note(fact.kind, after.brand, *counted)
             if fact.kind in evidence.KINDS:
                 row, octets = evidence.add(fact, after, mo, replies, self.state.rules.version, self.now)
                 self.changes.rows["evidence", row] = octets
@@ -333,7 +366,16 @@ class Deciding(Stage):
         self.changes.log.append(("call", key[1], key[0], number))
         self.effects.calls.append(row)
 
-    def _reply(self, reply: Reply, encoded: Encoded, after: Conversation, link: str, mo: int, queue: LinkQueue) -> int:
+    def _reply(
+        self,
+        reply: Reply,
+        encoded: Encoded,
+        after: Conversation,
+        link: str,
+        mo: int,
+        queue: LinkQueue,
+        asked: float = 0.0,
+    ) -> int:
         number = self.desk.new_id()
         addressing = (
             after.addressing if after.mo and not reply.number else start_addressing(reply.number or after.number)
@@ -364,6 +406,9 @@ class Deciding(Stage):
                     personal=spans,
                     expires=reply.expires,
                     topic=reply.topic,
+                    by=reply.by,
+                    asked=reply.asked or (0.0 if reply.control else asked),
+                    data_coding=encoded.data_coding,
                 ),
                 encoded,
             )

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.analytics import final_figures
 from bridge.events import Effects
 from bridge.store import Changes
 
 if TYPE_CHECKING:
+    from bridge.analytics import Figure
     from bridge.delivery import Flight
+    from bridge.records import Mt
     from bridge.state import State
     from bridge.store import Turn
 
@@ -36,6 +39,8 @@ class Desk:
         self.effects = Effects()
         self.landed: list[Flight] = []
         """Claims that have their outcome."""
+        self.figures: dict[Figure, int] = {}
+        """What this turn adds to the figures of the reports."""
         self.next_id = state.position.next_id
         self.first_id = self.next_id
         """Messages from this id on are made by this turn."""
@@ -45,6 +50,17 @@ class Desk:
         key = (link, what)
         tally = self.effects.tally
         tally[key] = tally.get(key, 0) + n
+
+    def note(self, *figure: str) -> None:
+        """Count a figure of the reports."""
+        figures = self.figures
+        figures[figure] = figures.get(figure, 0) + 1
+
+    def final(self, mt: Mt) -> None:
+        """Count a message that has its final state."""
+        self.count(mt.link, "mt." + mt.state)
+        for figure in final_figures(mt):
+            self.note(*figure)
 
     def new_id(self) -> int:
         """Return the id of the next message."""

@@ -98,6 +98,7 @@ class Engine(State):
                 self.births[flight.mt.id] = None
         self.position = work.changes.position
         self.counters.committed(work.changes.counters)
+        self.figures.committed()
 
     def next_due(self, now: float) -> float:
         """Return when a turn has something to do without any event, in seconds since the epoch."""

@@ -75,7 +75,7 @@ class Erasing(Stage):
                 if mt.next_try:
                     self.changes.rows["later", later_key(mt)] = None
                 finish(mt, "suppressed", self.now, "erased")
-                self.desk.count(mt.link, "mt.suppressed")
+                self.desk.final(mt)
                 self.changes.unqueued.append(mt)
                 if mt.link in self.outbox.links:
                     self.outbox.settle(mt, self.now)

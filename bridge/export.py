@@ -52,6 +52,11 @@ COLUMNS = (
     "error",
     "template",
     "rules_version",
+    "intent",
+    "confidence",
+    "runner_up",
+    "by",
+    "topic",
     "times",
 )
 """Of the CSV form, in order; a row has those that its kind has."""
@@ -92,6 +97,9 @@ def mo_row(mo: Mo, *, unmasked: bool = False) -> Row:
         "tlvs": dict(mo.tlvs) or None,
         "octets": [body.hex() for body in mo.bodies] if mo.flags and (unmasked or not mo.personal) else None,
         "rules_version": mo.rules_version,
+        "intent": mo.intent or None,
+        "confidence": mo.confidence if mo.intent else None,
+        "runner_up": mo.runner_up or None,
     }
 
 
@@ -115,7 +123,11 @@ def mt_row(mt: Mt, *, unmasked: bool = False) -> Row:
         "error": mt.error,
         "template": mt.template,
         "rules_version": mt.rules_version,
+        "by": mt.by or None,
+        "topic": mt.topic or None,
+        "data_coding": mt.data_coding,
         "times": {
+            "asked": iso(mt.asked),
             "created": iso(mt.created),
             "claimed": iso(mt.claim),
             "next_try": iso(mt.next_try),

@@ -74,6 +74,8 @@ class Case(msgspec.Struct, array_like=True, gc=False):
     """When it is closed if neither side says anything."""
     told_closed: bool = False
     """The customer was told that nobody is there."""
+    waiting: float = 0.0
+    """Since when the customer waits for a person's answer, 0.0 if he does not."""
 
 
 class Guard(msgspec.Struct, array_like=True, gc=False):
@@ -196,6 +198,10 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """By topic, when the last messages that we started left."""
     also: tuple[str, ...] = ()
     """Other numbers of the same customer."""
+    inquiry: bool = False
+    """There was a text that is no control word: the conversation counts as an inquiry."""
+    human: bool = False
+    """People have had it in hand."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):
@@ -306,6 +312,12 @@ class Mt(msgspec.Struct, array_like=True, gc=False):
     """It is of no use after that, 0.0 = the link's `max_age` after it was made."""
     topic: str = ""
     """Of a message that we start: what the customer has had enough of is counted by topic."""
+    by: str = ""
+    """The agent or operator who wrote it, "" for an automatic one."""
+    asked: float = 0.0
+    """For the first answer to a text: when the last octet of that was read; 0.0 for any other message."""
+    data_coding: int = 0
+    """Of the submit_sm."""
 
 
 FINAL_STATES = frozenset({"delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.analytics import response_figures
 from bridge.delivery import (
     ACCEPTED,
     FAILED,
@@ -26,6 +27,7 @@ from bridge.delivery import (
     retry_delay,
 )
 from bridge.desk import Stage
+from bridge.dispatch import too_old_at
 from bridge.records import FINAL_STATES
 from smppcore import constants
 from smppcore.adaptive import Verdict
@@ -148,6 +150,7 @@ class Settlement(Stage):
             self._leave(flight)
         elif flight.fate == ACCEPTED:
             accept(mt, now)
+            self._answered(mt)
             self._leave(flight)
             return
         elif flight.fate == FAILED:
@@ -156,7 +159,7 @@ class Settlement(Stage):
             finish(mt, "suppressed" if flight.opted_out else "failed", now)
             self._leave(flight)
         elif flight.fate == RETRY:
-            if now - mt.created >= queue.max_age:
+            if now >= too_old_at(mt, queue.max_age):
                 finish(mt, "failed", now, "too_old")
                 self._leave(flight)
             else:
@@ -168,7 +171,14 @@ class Settlement(Stage):
 
     def _count_final(self, mt: Mt) -> None:
         if mt.state in FINAL_STATES:
-            self.desk.count(mt.link, "mt." + mt.state)
+            self.desk.final(mt)
+
+    def _answered(self, mt: Mt) -> None:
+        """Count how long a customer has waited for a first answer."""
+        if mt.asked and mt.state == ACCEPTED:
+            figures = self.desk.figures
+            for figure, n in response_figures(mt).items():
+                figures[figure] = figures.get(figure, 0) + n
 
     def in_doubt(self, mt: Mt, flight: Flight | None) -> None:
         """A submit_sm has no answer (invariant 8): resend, hold or fail, as the link says."""
@@ -190,7 +200,7 @@ class Settlement(Stage):
         if policy == "fail":
             finish(mt, "failed", self.now, "in_doubt")
             if flight is None:
-                self.desk.count(mt.link, "mt.failed")
+                self.desk.final(mt)
         if flight is not None:
             self._leave(flight)
 
@@ -202,7 +212,7 @@ class Settlement(Stage):
             # The rate is not the cause: the next may go at once.
             attempts -= 1
         delay = retry_delay(attempts, throttled=throttled, initial=retry.initial, maximum=retry.max)
-        return min(self.now + delay, max(mt.created + queue.max_age, self.now))
+        return min(self.now + delay, max(too_old_at(mt, queue.max_age), self.now))
 
     def _again(self, flight: Flight, at: float, *, first: bool = False) -> None:
         if not flight.queued:
@@ -237,6 +247,7 @@ class Settlement(Stage):
         if None not in row.message_ids:
             row.in_doubt = False
             accept(row, self.now)
+            self._answered(row)
             self.changes.unqueued.append(row)
             self.outbox.settle(row, self.now)
             if judge(row, self.now, accepted_is_final=queue.config.accepted_is_final):
@@ -262,7 +273,7 @@ class Settlement(Stage):
         mt.attempts -= 1
         if suppressed:
             finish(mt, "suppressed", self.now, "opted_out")
-            self.desk.count(mt.link, "mt.suppressed")
+            self.desk.final(mt)
             self._leave(flight)
             return
         if mt.attempts == 0:

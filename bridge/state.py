@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.analytics import Counters
+from bridge.analytics import Counters, Figures, Peaks
 from bridge.assembly import Assemblies
 from bridge.limits import Gate
 from bridge.outbox import LinkQueue, Outbox
@@ -80,6 +80,8 @@ class State:
         }
         self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
         self.counters = Counters(-1, {})
+        self.figures = Figures(-1)
+        self.peaks = Peaks()
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""
         self.calendar = Calendar()

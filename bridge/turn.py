@@ -15,7 +15,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
-from bridge.analytics import HOUR, Counters
+from bridge.analytics import HOUR, Counters, Figures, figure_key
 from bridge.deciding import Deciding
 from bridge.delivery import finish
 from bridge.desk import Desk, Stage
@@ -42,8 +42,9 @@ from bridge.store import Position
 from bridge.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from bridge.analytics import Figure
     from bridge.dispatch import Verdict
     from bridge.events import Effects, Event
     from bridge.limits import Spent
@@ -235,7 +236,7 @@ class TurnWork(Stage):
             self.scheduling.put_off(mt, until)
             return
         finish(mt, state, self.now, why)
-        self.desk.count(mt.link, "mt." + mt.state)
+        self.desk.final(mt)
 
     def _leaves(self, mt: Mt) -> None:
         """Count a message that we start against what its customer gets of its topic."""
@@ -278,6 +279,23 @@ class TurnWork(Stage):
                 carrier[name] = said
         return spent, carrier
 
+    def _figures(self, hour: int, submits: Mapping[str, int]) -> None:
+        """Add what this turn has counted to the figures of the hour."""
+        changes, state, figures = self.changes, self.state, self.desk.figures
+        if state.figures.hour != hour:
+            begin, end = figure_key(hour), figure_key(hour + 1)
+            rows: list[tuple[bytes, bytes]] = []
+            while page := [row for row in self.store.page("figure", begin, PAGE) if row[0] < end]:
+                rows += page
+                begin = page[-1][0] + b"\0"
+            state.figures = Figures(hour, rows)
+        busy: Counter[Figure] = Counter(("peak", mo.link, "in") for mo in changes.new_mos)
+        busy.update({("peak", link, "out"): n for link, n in submits.items()})
+        for figure, n in state.peaks.add(busy, self.now).items():
+            if n > state.figures.top(figure):
+                figures[figure] = n - state.figures.top(figure)
+        changes.rows.update((("figure", key), total) for key, total in state.figures.add(figures))
+
     def _commit(self) -> None:
         changes, state = self.changes, self.state
         self.upkeep.expect()
@@ -298,6 +316,7 @@ class TurnWork(Stage):
         if state.counters.hour != hour:
             state.counters = Counters(hour, self.store.counters(hour))
         changes.counters = state.counters.totals(self.effects.tally)
+        self._figures(hour, submits)
         changes.position = Position(
             self.desk.next_id,
             state.position.commit + 1,

@@ -211,7 +211,7 @@ class Upkeep(Stage):
                 continue
             self.changes.mts[row.id] = row
             finish(row, "failed", self.now, "too_old")
-            self.desk.count(row.link, "mt.failed")
+            self.desk.final(row)
             self.changes.unqueued.append(row)
             self.outbox.settle(row, self.now)
         if len(rows) == QUEUE_PAGE:

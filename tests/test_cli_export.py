@@ -80,7 +80,11 @@ def test_a_row_of_a_reply_has_the_fields_of_the_contract(file: Path) -> None:
         "error": "ESME_RINVDSTADR",
         "template": "echo",
         "rules_version": "3",
+        "by": None,
+        "topic": None,
+        "data_coding": 0,
         "times": {
+            "asked": "2027-01-15T08:00:00.000Z",
             "created": "2027-01-15T08:00:00.000Z",
             "claimed": None,
             "next_try": None,

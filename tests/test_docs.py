@@ -30,7 +30,10 @@ def commands(group: click.Group, *words: str) -> dict[tuple[str, ...], click.Com
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        found |= commands(command, *words, name) if isinstance(command, click.Group) else {(*words, name): command}
+        if isinstance(command, click.Group):
+            found |= commands(command, *words, name)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            found[(*words, name)] = command
     return found
 
 
@@ -62,6 +65,8 @@ def parses(arguments: list[str]) -> None:
     rest = arguments
     while True:
         context = group.make_context("smppbridge", list(rest), resilient_parsing=False)
+        if group.invoke_without_command and not context._protected_args:
+            return
         name, command, rest = group.resolve_command(context, [*context._protected_args, *context.args])
         assert command is not None, name
         if not isinstance(command, click.Group):

@@ -60,9 +60,10 @@ def escalated(text: str = "agent") -> Conversation:
 def test_an_escalation_opens_a_case() -> None:
     decision = say(RULES, "agent", mo_id=5)
     case = case_of(decision)
-    assert case == Case(
-        5, "care", NOW, "high", "", NOW + 15 * MINUTE, ("vip",), ((NOW, "", "said agent"),), NOW + 15 * MINUTE + DAY
-    )
+    idle = NOW + 15 * MINUTE + DAY
+    notes = ((NOW, "", "said agent"),)
+    wanted = Case(5, "care", NOW, "high", "", NOW + 15 * MINUTE, ("vip",), notes, idle, waiting=NOW)
+    assert case == wanted
     assert decision.state.wake == case.due == next_wake(decision.state)
 
 

@@ -193,7 +193,7 @@ def test_after_an_agent_has_closed_it() -> None:
 def test_whoever_asks_for_it_again_reopens_the_matter() -> None:
     decision = say(RULES, "where", settled(), now=NOW + 3600, mo_id=8)
     assert decision.state.id == 7
-    assert facts(decision) == [("reopened", {"by": "automated", "topic": "track", "resolved": NOW})]
+    assert facts(decision) == [("reopened", {"by": "automated", "again": 0, "topic": "track", "resolved": NOW})]
     assert (decision.state.resolved, decision.state.resolved_by, decision.state.reopened) == (0.0, "", NOW + 3600)
     third = say(RULES, "where", decision.state, now=NOW + 7200, mo_id=9)
     assert facts(third) == [("resolved", {"by": "automated", "topic": "track", "again": 1})]

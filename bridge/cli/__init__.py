@@ -42,6 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("bridge.cli.send:send", "Send a message that answers nothing, to one number or to a file of them."),
     "contacts": ("bridge.cli.contacts:contacts", "Customers: list, show, set, import, export, merge, erase."),
     "find": ("bridge.cli.find:find", "Find messages by what is in them, newest first."),
+    "report": (
+        "bridge.cli.report:report",
+        "How customers are served, and where messages fail; what to teach the rules.",
+    ),
     "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
     "reload": ("bridge.cli.reload:reload", "Have the running service take the rules anew, all of them or none."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),

@@ -58,9 +58,15 @@ def hand_over(after: Conversation, to: Escalation, brand: Brand, now: float, not
     if after.escalated:
         return ()
     after.escalated = now
+    first, after.human = int(not after.human), True
     open_case(after, brand, to.queue, to.priority, to.tags, now)
     if after.case is not None:
         if note:
             after.case.notes = ((now, "", note),)
         after.wake = next_wake(after)
-    return (Fact("escalated", {"queue": to.queue, "priority": to.priority, "note": note, "tags": ",".join(to.tags)}),)
+    return (
+        Fact(
+            "escalated",
+            {"queue": to.queue, "priority": to.priority, "note": note, "tags": ",".join(to.tags), "first": first},
+        ),
+    )

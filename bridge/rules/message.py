@@ -44,6 +44,8 @@ class Reply(msgspec.Struct, gc=False):
     """As in records.Mt."""
     at: float = 0.0
     """It is not to leave before that, 0.0 = at once."""
+    asked: float = 0.0
+    """As in records.Mt, where the text did not come just now."""
     number: str = ""
     """The service number that it comes from, "" = that of the conversation."""
     link: str = ""

@@ -112,7 +112,9 @@ def open_case(after: Conversation, brand: Brand, queue: str, priority: str, tags
     name = queue if queue in queues else next(iter(queues))
     table = queues[name]
     due = _due(brand, table, table.sla.first, now)
-    after.case = Case(after.mo, name, now, priority, due=due, tags=tags, idle=max(now, due) + table.idle_close)
+    after.case = Case(
+        after.mo, name, now, priority, due=due, tags=tags, idle=max(now, due) + table.idle_close, waiting=now
+    )
 
 
 def promises(brand: Brand, queue: str, language: str, now: float) -> dict[str, str]:
@@ -194,7 +196,8 @@ def attach(case: Case, brand: Brand, after: Conversation, now: float) -> Decisio
     """
     table = brand.queues.get(case.queue, QueueTable())
     due = case.due or _due(brand, table, table.sla.next, now)
-    after.case = replace(case, due=due, idle=max(now, due) + table.idle_close)
+    idle = max(now, due) + table.idle_close
+    after.case = replace(case, due=due, idle=idle, waiting=case.waiting or now)
     told = after_hours(brand, after, now)
     after.wake = next_wake(after)
     return Decision("escalated", "human", f"queue.{case.queue}", "", told, after, "people have it in hand")
@@ -265,9 +268,10 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
             problem = "opted_out: the customer wants no messages"
         case "reply":
             table = queues.get(case.queue, QueueTable())
-            after.case = replace(case, agent=case.agent or request.by, due=0.0, idle=now + table.idle_close)
+            agent, idle = case.agent or request.by, now + table.idle_close
+            after.case = replace(case, agent=agent, due=0.0, idle=idle, waiting=0.0)
             after.messages_out += 1
-            replies = (Reply("", text, by=request.by),)
+            replies = (Reply("", text, by=request.by, asked=case.waiting),)
             facts = (Fact("answered", {"case": case.id, "agent": request.by}),)
         case "note" if not text:
             problem = "an empty note says nothing"

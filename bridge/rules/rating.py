@@ -111,7 +111,8 @@ def reopen(decision: Decision, now: float) -> None:
     same = (decision.topic or decision.rule) == after.topic and decision.outcome in ("replied", "flow")
     if not (same or decision.outcome == "escalated" or decision.layer in ("ask", "escalate")):
         return
-    fact = Fact("reopened", {"by": after.resolved_by, "topic": after.topic, "resolved": after.resolved})
+    again = int(after.reopened > 0)
+    fact = Fact("reopened", {"by": after.resolved_by, "again": again, "topic": after.topic, "resolved": after.resolved})
     after.resolved, after.resolved_by, after.topic, after.reopened = 0.0, "", "", now
     decision.facts = (fact, *decision.facts)
 

@@ -110,6 +110,8 @@ def receive(
         state.personal,
         state.started_messages,
         state.also,
+        state.inquiry,
+        state.human,
     )
 
 

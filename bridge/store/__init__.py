@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, get_args
 
+from bridge.analytics import CounterKey as CounterKey  # noqa: TC001  a part of this interface
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -20,11 +22,9 @@ ContactKey = tuple[str, str]
 """(contact, brand)."""
 IdKey = tuple[str, str]
 """(carrier group, message_id as normalised for the link)."""
-CounterKey = tuple[int, str, str]
-"""(hour since the epoch, link name, what is counted)."""
 
 
-SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job"]
+SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job", "figure"]
 """A table whose rows are octets to the store; who uses it says what is in it:
 
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
@@ -33,6 +33,7 @@ case      id, 8 octets                              → brand NUL contact: an op
 evidence  number NUL brand NUL ordinal, 8 octets    → a link of a chain of evidence (bridge.evidence)
 later     milliseconds and id, 8 octets each        → nothing: a message that may not leave before (bridge.scheduling)
 input     number NUL brand NUL id, 8 octets         → values of an entry of the log (bridge.inputs)
+figure    hour, 4 octets, words                     → total, 8 octets: what reports are made of (bridge.analytics)
 job       job NUL number NUL brand                  → id, 8 octets: what the job has made (bridge.deciding)
 """
 SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)

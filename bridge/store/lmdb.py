@@ -810,6 +810,14 @@ class LmdbReader:
                     return
                 yield key, value
 
+    def rows_between(self, table: SideTable, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows of a side table from one key on, up to another."""
+        for page in self._pages(self._t.db(table), start):
+            for key, value in page:
+                if key >= end:
+                    return
+                yield key, value
+
     def value(self, table: str, key: bytes) -> bytes | None:
         """Return one value of a table as it is."""
         with self._t.env.begin() as txn:
