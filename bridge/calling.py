@@ -109,6 +109,11 @@ class Caller:
         self._health = {name: _Health() for name in functions}
         self._threads = trio.CapacityLimiter(AT_ONCE)
 
+    def register(self, functions: Mapping[str, Function]) -> None:
+        """Take in more functions."""
+        self.functions = {**self.functions, **functions}
+        self._health |= {name: _Health() for name in functions}
+
     async def call(self, call: OpenCall) -> Called:
         """Make one call; whatever becomes of it is returned, in the call's time."""
         function = self.functions.get(call.name)

@@ -20,6 +20,9 @@ from bridge.events import (
     Asked,
     CapacityChanged,
     Effects,
+    HooksRecalled,
+    HooksRevived,
+    HooksSettled,
     LinkChanged,
     Outcomes,
     Returned,
@@ -41,7 +44,18 @@ if TYPE_CHECKING:
     from bridge.rules import Request
 
 
-_TO_BE_KEPT = (RulesChanged, Returned, Outcomes, Withdrawn, SessionLost, SessionBound, CapacityChanged)
+_TO_BE_KEPT = (
+    RulesChanged,
+    Returned,
+    Outcomes,
+    Withdrawn,
+    SessionLost,
+    SessionBound,
+    CapacityChanged,
+    HooksRecalled,
+    HooksRevived,
+    HooksSettled,
+)
 """Events that nobody gives again when a turn was not committed."""
 
 
@@ -160,9 +174,7 @@ class Committer:
                 links[event.row.name] = event
             elif isinstance(event, Asked):
                 effects.answers.append((event, str(error)))
-            elif isinstance(
-                event, RulesChanged | Returned | Outcomes | Withdrawn | SessionLost | SessionBound | CapacityChanged
-            ):
+            elif isinstance(event, _TO_BE_KEPT):
                 self._kept.append(event)
         self._kept.extend(links.values())
         self._answer(effects)

@@ -15,7 +15,7 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.options import (
@@ -38,6 +38,9 @@ from smppcore.constants import VERSION_34, status_number
 from smppcore.failover import Endpoint, HostsMode
 from smppcore.text import Alphabet, TextProfile
 from smppcore.tls import TlsFileError, client_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ConfigError(Exception):
@@ -484,6 +487,67 @@ class LinkConfig:
         return min(self.limits.max_age or self.retry.max_age, self.retry.max_age)
 
 
+EventKind = Literal[
+    "received", "replied", "delivered", "undelivered", "escalated", "breached", "taken", "answered", "closed",
+    "resolved", "reopened", "rated", "opted_out", "opted_in", "started", "erased",
+]  # fmt: skip
+EVENTS: tuple[EventKind, ...] = get_args(EventKind)
+"""What webhooks can be told of."""
+
+
+def _url(value: object, at: At) -> str:
+    given = text(value, at)
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", given):
+        raise BadValue('must be a URL, as "https://crm.example/hooks"')
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRetry:
+    """retry = { … } of a webhook."""
+
+    initial: SomeSeconds = 1.0
+    """Before the second attempt; doubles each time."""
+    max: SomeSeconds = 300.0
+    """The longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig:
+    """[[webhook]]: another program that is told what happens."""
+
+    name: Annotated[str, _name] = ""
+    """Unique; in the log and in `smppbridge webhooks`."""
+    url: Annotated[str, _url] = ""
+    """Where events are posted."""
+    events: tuple[EventKind, ...] = ()
+    """Of which it is told; empty = of all."""
+    secret: str = field(default="", repr=False)
+    """Signs what is posted (Standard Webhooks: "whsec_" and base64, or any text); "" = not signed."""
+    secret_env: str = ""
+    """The environment variable that holds it."""
+    timeout: SomeSeconds = 10.0
+    """How long an answer may take."""
+    retry: WebhookRetry = WebhookRetry()
+    """After what was not taken."""
+    give_up_after: SomeSeconds = 86400.0
+    """An event that was not taken for so long goes to the dead letters, and those behind it go on."""
+    parallel: Annotated[int, whole(1, 100)] = 4
+    """Events posted at the same time; those of one customer never are."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowConfig:
+    """[workflow.NAME]: an HTTP endpoint that flows call by that name, as they call functions."""
+
+    url: Annotated[str, _url] = ""
+    """Where the variables are posted, as a JSON object; what it answers, a flat one, becomes variables."""
+    secret: str = field(default="", repr=False)
+    """As of a webhook."""
+    secret_env: str = ""
+    """The environment variable that holds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
@@ -498,6 +562,10 @@ class Config:
     """The carriers."""
     functions: dict[str, str] = field(default_factory=dict)
     """Functions that flows call, by name: "file.py:name", relative to this file, or "package.module:name"."""
+    workflow: dict[str, WorkflowConfig] = field(default_factory=dict)
+    """HTTP endpoints that flows call, by name."""
+    webhook: tuple[WebhookConfig, ...] = ()
+    """Who is told what happens."""
 
 
 def load(path: Path) -> Config:
@@ -528,10 +596,47 @@ def load(path: Path) -> Config:
         raw = raw_links[number] if isinstance(raw_links, list) else {}
         links.append(_finish(link, raw, at.child("link").child(number)))
     _distinct(links, at)
+    webhooks = tuple(_hook(each, at.child("webhook").child(n)) for n, each in enumerate(config.webhook))
+    workflows = {name: _hook(each, at.child("workflow").child(name)) for name, each in config.workflow.items()}
+    _named_once(webhooks, config.functions, workflows, at)
     _guard(config.http, at.child("http"))
     if at.problems:
         raise ConfigError([str(problem) for problem in sorted(at.problems, key=lambda problem: problem.line)])
-    return replace(config, link=tuple(links))
+    return replace(config, link=tuple(links), webhook=webhooks, workflow=workflows)
+
+
+Called = TypeVar("Called", WebhookConfig, WorkflowConfig)
+
+
+def _hook(hook: Called, at: At) -> Called:
+    """Check what is posted to, and look up its secret."""
+    if not hook.url:
+        at.child("url").problem("is missing")
+    if hook.secret and hook.secret_env:
+        at.child("secret").problem("give `secret` or `secret_env`, not both")
+    if hook.secret_env:
+        if hook.secret_env not in os.environ:
+            at.child("secret_env").problem(f"the environment variable {hook.secret_env} is not set")
+        return replace(hook, secret=os.environ.get(hook.secret_env, ""))
+    return hook
+
+
+def _named_once(
+    webhooks: tuple[WebhookConfig, ...], functions: Mapping[str, str], workflows: Mapping[str, WorkflowConfig], at: At
+) -> None:
+    seen: set[str] = set()
+    for number, hook in enumerate(webhooks):
+        here = at.child("webhook").child(number)
+        if not hook.name:
+            here.child("name").problem("is missing")
+        elif hook.name in seen:
+            here.child("name").problem(f"there is already a webhook `{hook.name}`")
+        seen.add(hook.name)
+        if hook.retry.initial > hook.retry.max:
+            here.child("retry").problem("`initial` is longer than `max`")
+    for name in workflows:
+        if name in functions:
+            at.child("workflow").child(name).problem("is the name of a function too; flows could not tell them apart")
 
 
 def _guard(http: HttpConfig, at: At) -> None:

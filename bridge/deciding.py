@@ -20,7 +20,7 @@ from bridge.records import Conversation, Mt
 from bridge.rules import Decision, Inbound, Request, Wake, decide, react
 from bridge.rules.message import CALLING, Fact
 from bridge.rules.numbers import is_short_code
-from bridge.rules.privacy import WHOLE, personal, places
+from bridge.rules.privacy import WHOLE, masked, personal, places
 from bridge.rules.threads import known
 from smppcore.text import encode_message
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.desk import Desk
     from bridge.erasing import Erasing
     from bridge.events import Asked, Returned
+    from bridge.hooks import Values
     from bridge.outbox import LinkQueue
     from bridge.records import Case, Mo
     from bridge.rules import Reply
@@ -154,6 +155,8 @@ class Deciding(Stage):
             if decision.personal:
                 mo.personal = (WHOLE,)
             self._count(decision)
+            if self.state.listening:
+                self._tell_received(mo, decision)
             asked = mo.time
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue, asked))
@@ -296,6 +299,17 @@ class Deciding(Stage):
         asked = next((reply.link for reply in decision.replies if reply.link), "")
         return self.outbox.links.get(asked or decision.state.link or state.link)
 
+    def _tell_received(self, mo: Mo, decision: Decision) -> None:
+        """Have webhooks told of a text; what is personal is masked there too."""
+        values: Values = {
+            "message": mo.id,
+            "text": masked(mo.text, mo.personal),
+            "number": mo.destination,
+            "link": mo.link,
+        }
+        values |= {"outcome": mo.outcome, "rule": mo.rule, "intent": mo.intent}
+        self.desk.tell("received", mo.source, decision.state.brand, mo.conversation, values)
+
     def _count(self, decision: Decision) -> None:
         """Count a text by what it led to."""
         after, note = decision.state, self.desk.note
@@ -311,6 +325,7 @@ class Deciding(Stage):
         """Keep what the conversation has become, with what else the decision leads to."""
         after = decision.state
         for fact in decision.facts:
+            self.desk.tell(fact.kind, key[0], key[1], after.id, fact.values)
             if counted := figure_of(fact):
                 self.desk.note(fact.kind, after.brand, *counted)
             if fact.kind in evidence.KINDS:
@@ -414,4 +429,13 @@ class Deciding(Stage):
             )
         )
         after.last = number
+        if self.state.listening:
+            told: Values = {
+                "message": number,
+                "text": masked(reply.text, spans),
+                "template": reply.template,
+                "by": reply.by,
+            }
+            told |= {"answers": 0 if reply.started else mo, "number": reply.number or after.number}
+            self.desk.tell("replied", after.contact, after.brand, after.id, told)
         return number

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from bridge.analytics import final_figures
 from bridge.events import Effects
+from bridge.hooks import Hook, Listener, rows
 from bridge.store import Changes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.analytics import Figure
     from bridge.delivery import Flight
     from bridge.records import Mt
@@ -56,8 +59,36 @@ class Desk:
         figures = self.figures
         figures[figure] = figures.get(figure, 0) + 1
 
+    def tell(
+        self,
+        kind: str,
+        contact: str,
+        brand: str,
+        conversation: int,
+        values: Mapping[str, str | int | float],
+    ) -> None:
+        """Have webhooks told of something."""
+        url = values.get("notify")
+        if not self.state.listening and not url:
+            return
+        hook = Hook(self.new_id(), kind, self.now, contact, brand, conversation, dict(values))
+        made = dict(rows(self.state.listening, hook))
+        if url:
+            made |= rows((Listener(str(url), frozenset({kind})),), hook)
+        self.changes.rows.update((("hook", key), row) for key, row in made.items())
+        self.effects.hooks += made.items()
+
     def final(self, mt: Mt) -> None:
         """Count a message that has its final state."""
+        if self.state.listening:
+            values: dict[str, str | int | float] = {
+                "message": mt.id,
+                "state": mt.state,
+                "error": mt.error,
+                "number": mt.number,
+            }
+            kind = "delivered" if mt.state == "delivered" else "undelivered"
+            self.tell(kind, mt.contact, mt.brand, mt.conversation, values)
         self.count(mt.link, "mt." + mt.state)
         for figure in final_figures(mt):
             self.note(*figure)

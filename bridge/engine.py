@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.config import LinkConfig
     from bridge.events import Effects, Event
+    from bridge.hooks import Listener
     from bridge.rules import Ruleset
     from bridge.store import Store
 
@@ -36,10 +37,19 @@ class Engine(State):
         rules: To decide by.
         links: The configured links.
         now: Seconds since the epoch.
+        listening: Webhooks that want to be told of what happens.
     """
 
-    def __init__(self, store: Store, rules: Ruleset, links: Sequence[LinkConfig], now: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rules: Ruleset,
+        links: Sequence[LinkConfig],
+        now: float,
+        listening: Sequence[Listener] = (),
+    ) -> None:
         super().__init__(store, rules, links, now)
+        self.listening = listening
         self._stale = False
         """A turn was not committed, so the memory may say what the store does not."""
         self._full = False

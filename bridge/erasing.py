@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.delivery import finish
 from bridge.desk import Stage
+from bridge.hooks import hook_prefix
 from bridge.inputs import prefix
 from bridge.records import Mo, Mt
 from bridge.scheduling import later_key
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.desk import Desk
     from bridge.records import Conversation
     from bridge.settlement import Settlement
-    from bridge.store import ContactKey
+    from bridge.store import ContactKey, SideTable
 
 PAGE = 1000
 _id = struct.Struct(">Q")
@@ -66,7 +67,18 @@ class Erasing(Stage):
         while rows := [name for name, _ in self.store.page("input", start, PAGE) if name.startswith(begin)]:
             self.changes.rows.update((("input", name), None) for name in rows)
             start = rows[-1] + b"\0"
+        self._forget_events(key)
         self.changes.erased.append(key[0])
+
+    def _forget_events(self, key: ContactKey) -> None:
+        """Take back what is still to be told of the customer, and what was given up."""
+        for one in self.state.listening:
+            begin = hook_prefix(one.name, *key)
+            tables: tuple[SideTable, ...] = ("hook", "dead")
+            for table in tables:
+                for name, _ in self.store.page(table, begin, PAGE):
+                    if name.startswith(begin):
+                        self.changes.rows[table, name] = None
 
     def _forget_message(self, row: Mo | Mt) -> None:
         if isinstance(row, Mt):

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.delivery import Flight
+    from bridge.hooks import Hook
     from bridge.rules import Called, Request, Ruleset
     from bridge.store import ContactKey, LinkRow
     from smppcore.link import Link
@@ -106,6 +109,31 @@ class RulesChanged:
     rules: Ruleset
 
 
+@dataclass(slots=True)
+class HooksRecalled:
+    """The oldest events for webhooks are wanted, as the store has them."""
+
+
+@dataclass(slots=True)
+class HooksSettled:
+    """What became of events for webhooks."""
+
+    done: list[bytes]
+    """Keys of those that were taken."""
+    dead: list[tuple[bytes, Hook, str]]
+    """(key, event, why) of those that were given up."""
+
+
+@dataclass(slots=True)
+class HooksRevived:
+    """The dead letters of a webhook are to be told once more, or forgotten."""
+
+    webhook: str
+    drop: bool
+    answer: Callable[[int], None]
+    """Called with how many there were."""
+
+
 @dataclass(slots=True, eq=False)
 class Asked:
     """An operator, an agent or a program asks for something, and waits to hear of it."""
@@ -119,6 +147,9 @@ Event = (
     Arrivals
     | Asked
     | CapacityChanged
+    | HooksRecalled
+    | HooksRevived
+    | HooksSettled
     | LinkChanged
     | Outcomes
     | Returned
@@ -142,6 +173,12 @@ class Effects:
     """Recorded and durable: to be made."""
     answers: list[tuple[Asked, str]] = field(default_factory=list)
     """(what was asked for, why it was refused: "" = it was done)."""
+    hooks: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Events for webhooks that this turn has written: keys and rows."""
+    recalled: list[tuple[bytes, bytes]] | None = None
+    """The oldest that the store has, if they were wanted."""
+    revived: list[tuple[Callable[[int], None], int]] = field(default_factory=list)
+    """(whom to tell, how many dead letters there were)."""
     incidents: list[str] = field(default_factory=list)
     """For the log, a line each; no message text, no numbers."""
     tally: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -20,6 +20,7 @@ _FAMILIES = {
     "mt": ("state", "Messages sent by final state"),
     "receipt": ("kind", "Delivery receipts"),
     "reconnects": ("reason", "Binds lost or not come about, by reason"),
+    "hook": ("result", "Events for webhooks by what became of them"),
     "submit": ("result", 'submit_sm by result other than accepted; "sent" counts all'),
 }
 

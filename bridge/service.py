@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import httpx
 import trio
 
 from bridge.calling import Caller
@@ -23,13 +24,16 @@ from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
 from bridge.engine import Engine
-from bridge.events import Returned, RulesChanged
+from bridge.events import HooksRevived, Returned, RulesChanged
+from bridge.hooks import listeners
 from bridge.metrics import Metrics
 from bridge.options import nearest
 from bridge.rules import Request, RulesError, load
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
 from bridge.training import TrainingError, prepare, trainer
+from bridge.webhooks import Courier
+from bridge.workflows import workflows
 from smppcore.dial import DialConfig
 from smppcore.esme import Esme, EsmeConfig
 from smppcore.failover import BackoffConfig
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("smppbridge")
 
+_CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
 
@@ -129,6 +134,7 @@ class Service:
         self._clients: dict[str, Esme] = {}
         self._committer: Committer | None = None
         self._tracer: Tracer | None = None
+        self._courier: Courier | None = None
         self._stop = trio.Event()
         self._stopped = trio.Event()
 
@@ -183,15 +189,16 @@ class Service:
         settings = self.config.store
         store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
         try:
-            engine = Engine(store, self.rules, self.config.link, clock())
+            engine = Engine(store, self.rules, self.config.link, clock(), listeners(self.config.webhook))
             effects = engine.start(clock())
             self._committer = Committer(engine, self._hand_out, clock)
             self._metrics.count(effects.tally)
             in_doubt = sum(n for (_, what), n in effects.tally.items() if what == "mt.in_doubt")
             if in_doubt:
                 log.warning("%d messages were in the air when the last run ended; they are in doubt", in_doubt)
-            async with trio.open_nursery() as back:
+            async with httpx.AsyncClient(limits=_CONNECTIONS, trust_env=False) as poster, trio.open_nursery() as back:
                 self._workers = back
+                self._caller.register(workflows(self.config.workflow, poster))
                 for call in effects.calls:
                     back.start_soon(self._call, call)
                 if web is not None:
@@ -199,6 +206,8 @@ class Service:
                 back.start_soon(self._committer.run)
                 tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
                 back.start_soon(tracer.run)
+                self._courier = Courier(self.config.webhook, self._committer.put, clock, poster, random.Random())
+                await back.start(self._courier.run)
                 await back.start(serve_control, self.config.bridge.data_dir, self._control)
                 async with trio.open_nursery() as front:
                     running = []
@@ -234,6 +243,8 @@ class Service:
             return await self._ask(request)
         if request.get("do") == "reload":
             return await self.reload()
+        if request.get("do") == "hooks":
+            return await self._revive(str(request.get("webhook")), drop=bool(request.get("drop")))
         if request.get("do") != "trace" or self._tracer is None:
             raise ControlError("this version of the service does not know that command; restart it")
         name = str(request.get("link"))
@@ -275,6 +286,20 @@ class Service:
             for number, item in enumerate(items):
                 nursery.start_soon(ask, number, item)
         return json.dumps(problems)
+
+    async def _revive(self, webhook: str, *, drop: bool) -> str:
+        """Tell the dead letters of a webhook once more, or forget them; say how many."""
+        if self._committer is None:
+            raise ControlError("the service is starting; try again")
+        done, counts = trio.Event(), [0]
+
+        def answer(count: int) -> None:
+            counts[0] = count
+            done.set()
+
+        self._committer.put(HooksRevived(webhook, drop, answer))
+        await done.wait()
+        return str(counts[0])
 
     async def _call(self, call: OpenCall) -> None:
         assert self._committer is not None  # noqa: S101  calls come out of it
@@ -334,6 +359,13 @@ class Service:
                 self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
         for call in effects.calls:
             self._workers.start_soon(self._call, call)
+        if self._courier is not None:
+            if effects.recalled is not None:
+                self._courier.take(effects.recalled, recalled=True)
+            if effects.hooks:
+                self._courier.take(effects.hooks, recalled=False)
+        for answer, count in effects.revived:
+            answer(count)
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.config import LinkConfig
+    from bridge.hooks import Listener
     from bridge.rules import Ruleset
     from bridge.store import IdKey, Store, Turn
 
@@ -81,6 +82,8 @@ class State:
         self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
         self.counters = Counters(-1, {})
         self.figures = Figures(-1)
+        self.listening: Sequence[Listener] = ()
+        """Webhooks that want to be told of what happens."""
         self.peaks = Peaks()
         self.births: dict[int, None] = {}
         """Claims made by the very turn that made the message, un-answered, in ascending order."""

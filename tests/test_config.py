@@ -446,7 +446,10 @@ def test_the_shipped_file_names_every_option() -> None:
         for name, body in zip(sections[1::2], sections[2::2], strict=True)
     }
     expected = {item.name: item for item in dataclasses.fields(Config)}
-    assert named.keys() == expected.keys()
+    assert named.keys() | {"workflow", "webhook"} == expected.keys()
+    for table, cls in (("[[webhook]]", configuration.WebhookConfig), ('[workflow."', configuration.WorkflowConfig)):
+        block = text.partition(f"\n# {table}")[2].partition("\n\n")[0]
+        assert set(re.findall(r"^#     (\w+) = ", block, flags=re.MULTILINE)) == options(cls)
     assert named["bridge"] == options(configuration.BridgeConfig)
     assert named["store"] == options(configuration.StoreConfig)
     assert named["http"] == options(configuration.HttpConfig)

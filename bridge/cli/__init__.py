@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "How customers are served, and where messages fail; what to teach the rules.",
     ),
     "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
+    "webhooks": ("bridge.cli.webhooks:webhooks", "What waits to be told to other programs, and what was given up."),
     "reload": ("bridge.cli.reload:reload", "Have the running service take the rules anew, all of them or none."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),
     "decode": (

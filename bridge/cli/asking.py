@@ -14,6 +14,7 @@ from bridge.control import ControlError
 from bridge.control import ask as ask_service
 from bridge.engine import Engine
 from bridge.events import Asked
+from bridge.hooks import listeners
 from bridge.rules import Request, load
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.training import trainer
@@ -48,7 +49,7 @@ def asker_of_many(config: Config) -> Iterator[AskAll]:
     rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
     store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
     try:
-        engine = Engine(store, rules, config.link, time.time())
+        engine = Engine(store, rules, config.link, time.time(), listeners(config.webhook))
         engine.start(time.time())
 
         def here(items: Sequence[Item]) -> list[str]:

@@ -67,7 +67,9 @@ def _missing(settings: Config, ruleset: Ruleset, folder: Path) -> list[str]:
         for step in flow.steps.values()
         if step.call
     }
-    return sorted(called - load_functions(settings.functions, folder).keys()) if called else []
+    if not called:
+        return []
+    return sorted(called - load_functions(settings.functions, folder).keys() - settings.workflow.keys())
 
 
 def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]:

@@ -24,7 +24,7 @@ IdKey = tuple[str, str]
 """(carrier group, message_id as normalised for the link)."""
 
 
-SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job", "figure"]
+SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job", "figure", "hook", "dead"]
 """A table whose rows are octets to the store; who uses it says what is in it:
 
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
@@ -34,6 +34,8 @@ evidence  number NUL brand NUL ordinal, 8 octets    → a link of a chain of evi
 later     milliseconds and id, 8 octets each        → nothing: a message that may not leave before (bridge.scheduling)
 input     number NUL brand NUL id, 8 octets         → values of an entry of the log (bridge.inputs)
 figure    hour, 4 octets, words                     → total, 8 octets: what reports are made of (bridge.analytics)
+hook      webhook NUL number NUL brand NUL id       → an event to be told (bridge.hooks)
+dead      the same                                  → one that was given up
 job       job NUL number NUL brand                  → id, 8 octets: what the job has made (bridge.deciding)
 """
 SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)

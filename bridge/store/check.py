@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import msgspec
 
-from bridge import inputs
+from bridge import hooks, inputs
 from bridge.analytics import read_key, read_total
 from bridge.assembly import unpack_assembly, unpack_key
 from bridge.records import FINAL_STATES, OUTCOMES, RecordVersionError, unpack_conversation, unpack_mo, unpack_mt
@@ -80,6 +80,8 @@ class Check:
         yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
         yield from self._due()
         yield from self._simple("figure", lambda key, value: (read_key(key), read_total(value)))
+        yield from self._simple("hook", lambda _, value: hooks.unpack(value))
+        yield from self._simple("dead", lambda _, value: hooks.unpack_dead(value))
         yield from self._simple("input", lambda _, value: inputs.read(value))
         yield from self._simple("link", lambda key, value: (key.decode(), *_fields(value, 6)))
         yield from self._log()
