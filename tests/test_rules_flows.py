@@ -15,7 +15,7 @@ from bridge.rules import Called, Decision, Wake, react
 from bridge.rules.flows.conditions import ConditionError, parse_condition
 from bridge.rules.flows.flow import fill_in
 from bridge.rules.threads import known
-from tests.rules_helpers import CONTACT, NOW, compiled, problems, say
+from tests.rules_helpers import CONTACT, NOW, compiled, say
 
 if TYPE_CHECKING:
     from bridge.rules import Ruleset
@@ -262,71 +262,6 @@ numbers = ["60606"]
 en = "t"
 """
 GO = '[[keyword]]\nwords = ["go"]\nflow = "f"\n'
-
-
-@pytest.mark.parametrize(
-    ("flow", "said"),
-    [
-        ("[flow.f]\n", "flow.f: has no step; write a [flow.f.step.NAME]"),
-        ('[flow.f.step.a]\nsay = "t"\n', "`start` is missing: the name of its first step"),
-        ('[flow.f]\nstart = "b"\n[flow.f.step.a]\nsay = "t"\n', "flow.f.start: there is no step `b`"),
-        (
-            '[flow.f]\nstart = "a"\ninterrupt_by = ["none", "keyword"]\n[flow.f.step.a]\nsay = "t"\n',
-            '"none" stands alone',
-        ),
-        ('[flow.f]\nstart = "a"\non_expire = "open"\n[flow.f.step.a]\nsay = "t"\n', 'must be "close" or a table'),
-        (
-            '[flow.f]\nstart = "a"\non_expire = { then = "a" }\n[flow.f.step.a]\nsay = "t"\n',
-            'only "end" can be here',
-        ),
-        ('[flow.f]\nstart = "end"\n[flow.f.step.end]\nsay = "t"\n', '"end" is what ends a flow'),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\n', "flow.f.step.a: does nothing"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "x"\n', "there is no template `x`"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nnext = "b"\n', "there is no step `b`"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nnext = [{ when = "x" }]\n', "`go` is missing"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nnext = 5\n', "must be the name of a step"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nsave = { x = "1" }\n', "must be a field of the profile"),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\nescalate = true\nnext = "end"\n',
-            "people go on from here",
-        ),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nnext = [{ go = "end" }, { when = "x", go = "end" }]\n',
-            "always holds, so what comes after it never happens",
-        ),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nskip_if = "x =="\n', "the condition has nothing where"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nwait = { type = "text" }\n', "must name a variable"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nwait = { slot = "1x" }\n', "is no variable's name"),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nwait = { slot = "brand" }\n', "the name of a built-in variable"),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\n'
-            'wait = { slot = "x", type = "choice", choices = { no = ["cancel"] } }\n',
-            "`cancel` never gets here: it is a STOP word",
-        ),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nwait = { slot = "x", type = "regex" }\n', "go together"),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\nwait = { slot = "x" }\n'
-            'on_fail = { escalate = true, then = "a" }\n',
-            "only one of the two can be",
-        ),
-        ('[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\n[flow.f.step.b]\nsay = "t"\n', "no step leads here"),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\nnext = "b"\n[flow.f.step.b]\nsay = "t"\nnext = "a"\n',
-            "goes round for ever without an answer: a → b → a",
-        ),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\ncall = "x"\non_error = { then = "a" }\n',
-            "goes round for ever without an answer: a → a",
-        ),
-        (
-            '[flow.f]\nstart = "a"\n[flow.f.step.a]\nsay = "t"\n[[pattern]]\nname = "p"\nregex = "q"\nflow = "g"\n',
-            "there is no flow `g`",
-        ),
-    ],
-)
-def test_a_mistake_in_a_flow_is_named(flow: str, said: str) -> None:
-    found = problems(HEAD + GO + flow)
-    assert any(said in line for line in found), found
 
 
 def test_two_ways_to_one_step_are_no_circle() -> None:

@@ -90,28 +90,6 @@ def test_who_is_never_open_again() -> None:
     assert hours(f'mon = "10:00-11:00"\nclosed = [{everything}]').opens(at("2026-01-01 00:00")) > at("2026-01-28 00:00")
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('mon = "8-18"', 'brand.acme.hours.mon: must be from and to, as "08:00-18:00"'),
-        ('mon = "08:00-18:61"', "brand.acme.hours.mon: has a time that no clock shows; a day ends at 24:00"),
-        ('mon = "08:00-08:00"', "brand.acme.hours.mon: ends when it begins"),
-        (
-            'mon-fry = "08:00-18:00"',
-            'mon-fry: is no weekday: "mon", "mon-fri", "closed" or "holidays"; did you mean `mon-fri`?',
-        ),
-        ('mon-tue = "08:00-18:00"\ntue = "09:00-10:00"', "brand.acme.hours.tue: tue has hours already"),
-        ('closed = "2026-12-25"\nmon = "08:00-18:00"', 'closed: must be a list of dates, as ["2026-12-25"]'),
-        ('closed = ["25.12."]\nmon = "08:00-18:00"', "closed: '25.12.' is no date; write it as \"2026-12-25\""),
-        ('holidays = "Utopia"\nmon = "08:00-18:00"', "holidays: no public holidays of `Utopia` are known"),
-        ('holidays = "GB-XXX"\nmon = "08:00-18:00"', "brand.acme.hours.holidays: `GB` has no part `XXX`"),
-        ("", "brand.acme.hours: has no weekday with hours: it would never be open"),
-    ],
-)
-def test_what_is_wrong_with_hours(line: str, problem: str) -> None:
-    assert any(problem in found for found in problems(f"{BRAND}[brand.acme.hours]\n{line}"))
-
-
 def test_hours_are_a_table() -> None:
     assert "must be a table of weekdays" in problems(BRAND + 'hours = "08:00-18:00"\n')[0]
 

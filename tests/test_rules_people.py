@@ -196,23 +196,6 @@ def test_a_case_whose_rules_are_gone_can_still_be_closed() -> None:
     assert case_of(say(RULES, "hm", moved)).idle == NOW + 15 * MINUTE + DAY
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ('[queue.a]\non_breach = { move_to = "b" }\n', "queue.a.on_breach.move_to: there is no queue `b`"),
-        ('[queue.a]\n[[keyword]]\nwords = ["x"]\nescalate = { queue = "b" }\n', "escalate: there is no queue `b`"),
-        (
-            '[queue.a]\n[[keyword]]\nwords = ["x"]\nflow = "f"\n[flow.f]\nstart = "s"\n'
-            '[flow.f.step.s]\nescalate = { queue = "b" }\n',
-            "flow.f.step.s.escalate: there is no queue `b`",
-        ),
-        ('[queue.a]\nsla = { first = "soon" }\n', "queue.a.sla.first"),
-    ],
-)
-def test_a_mistake_in_a_queue_is_named(more: str, said: str) -> None:
-    assert any(said in line for line in problems(BRAND + more))
-
-
 # ---------------------------------------------------------------- opening hours
 
 HOURS = (

@@ -7,7 +7,7 @@ import pytest
 from bridge.records import Case, Conversation, Session
 from bridge.rules import Decision, Request, react
 from bridge.rules.profile import FieldTable
-from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, problems, say
+from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, say
 
 FIELDS = """\
 [profile]
@@ -122,27 +122,6 @@ def test_erasing_leaves_the_will_and_its_evidence() -> None:
 
 def test_the_table() -> None:
     assert RULES.numbers["60606"].fields["birthday"] == FieldTable("date", personal=True)
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("[profile]\nlanguage = 'text'", "profile.language: has a meaning of its own"),
-        ("[profile]\nzone = 'timezone'", "profile.zone: `timezone` is the field of that type"),
-        ("[profile]\ntimezone = 'text'", "profile.timezone: `timezone` is the field of that type"),
-        ("[profile]\nplan = 'choice'", 'profile.plan: `choices` and type = "choice" go together'),
-        ('[profile]\n"a b" = "text"', "profile.a b: is no name of a field"),
-        ("[profile]\nname = 'string'", "profile.name.type: must be one of"),
-        ("profile = 'x'", "profile: must be a table of fields"),
-        (
-            '[profile]\naddress = "text"\n[flow.f]\nstart = "s"\n[flow.f.step.s]\nsave = { "profile.street" = "x" }',
-            "flow.f.step.s.save: there is no field `street` in [profile]",
-        ),
-    ],
-)
-def test_what_is_wrong_with_the_table(line: str, problem: str) -> None:
-    source = f"{line}\n{BRAND}" if line.startswith("profile") else f"{BRAND}{line}\n"
-    assert any(problem in found for found in problems(source)), problems(source)
 
 
 def test_a_choice_needs_sense() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.records import Case, Conversation, Rating, Session
 from bridge.rules import Decision, Request, Wake, react
-from tests.rules_helpers import BRAND, NOW, compiled, problems, say
+from tests.rules_helpers import BRAND, NOW, compiled, say
 
 if TYPE_CHECKING:
     from bridge.rules import Ruleset
@@ -224,20 +224,3 @@ def test_a_silent_conversation_goes_on_within_the_window_and_begins_fresh() -> N
 
 
 # ---------------------------------------------------------------- the table
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('ask = "nope"', "csat.ask: there is no template `nope`"),
-        ('thanks = "nope"', "csat.thanks: there is no template `nope`"),
-        ("", "csat.ask: is missing: the template of the question"),
-        ('accept = ["1"]', "csat.accept: must be a table of words by rating"),
-        ('accept = { "6" = ["six"] }', "csat.accept.6: is no rating from 1 to 5"),
-        ('accept = { "5" = "great" }', "csat.accept.5: must be a list of words"),
-        ('accept = { "5" = ["1"] }', "csat.accept.5: `1` stands for 1 already"),
-        ('after = ["nobody"]', "csat.after"),
-    ],
-)
-def test_what_is_wrong_with_the_table(line: str, problem: str) -> None:
-    assert any(problem in found for found in problems(f"{BRAND}[csat]\n{line}\n"))

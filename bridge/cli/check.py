@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from bridge import config as configuration
 from bridge import rules
 from bridge.calling import FunctionError, load_functions
 from bridge.cli import CliProblem
-from bridge.cli.common import config_option, json_option, print_json, print_table
+from bridge.cli.common import Duration, config_option, json_option, print_json, print_table, printable
 from bridge.cli.training import print_training, training_report
 from bridge.training import trainer
 from smppcore.text import count_segments
@@ -23,13 +25,21 @@ if TYPE_CHECKING:
 
     from bridge.config import Config, LinkConfig
     from bridge.rules import Ruleset
+    from bridge.rules.ruleset import RulesFile
 
 
 @click.command()
 @config_option
 @json_option
+@click.option(
+    "--older-than",
+    type=Duration(),
+    default="365d",
+    show_default=True,
+    help="Name templates not `reviewed` for so long.",
+)
 @click.pass_context
-def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
+def check(ctx: click.Context, config: Path, older_than: float, *, as_json: bool) -> None:
     """Check the configuration and the rules, and run the tests in the rules.
 
     Prints what is configured; or every mistake, a line each, with exit status 1.
@@ -53,9 +63,9 @@ def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
                 click.echo(problem, err=True)
         ctx.exit(1)
     if as_json:
-        print_json(_report(config, settings, ruleset))
+        print_json(_report(config, settings, ruleset, older_than))
     else:
-        _print(config, settings, ruleset)
+        _print(config, settings, ruleset, older_than)
 
 
 def _missing(settings: Config, ruleset: Ruleset, folder: Path) -> list[str]:
@@ -72,7 +82,7 @@ def _missing(settings: Config, ruleset: Ruleset, folder: Path) -> list[str]:
     return sorted(called - load_functions(settings.functions, folder).keys() - settings.workflow.keys())
 
 
-def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]:
+def _report(path: Path, settings: Config, ruleset: Ruleset, older_than: float) -> dict[str, object]:
     return {
         "ok": True,
         "problems": [],
@@ -91,6 +101,8 @@ def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]
                 "patterns": file.patterns,
                 "templates": file.templates,
                 "tests": file.tests,
+                "notes": list(map(str, file.notes)),
+                "old_templates": _old(file, older_than),
                 "training": None if file.training is None else training_report(file.training),
             }
             for file in ruleset.files
@@ -98,6 +110,12 @@ def _report(path: Path, settings: Config, ruleset: Ruleset) -> dict[str, object]
         "numbers": _numbers(ruleset),
         "longer_texts": [asdict(text) for text in _longer_texts(settings, ruleset)],
     }
+
+
+def _old(file: RulesFile, older_than: float) -> dict[str, str]:
+    """Return the templates that nobody has looked at for so long, and since when."""
+    limit = datetime.fromtimestamp(time.time() - older_than, UTC).date().isoformat()
+    return {name: since for name, since in sorted(file.reviewed.items()) if since < limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +144,7 @@ def _longer_texts(settings: Config, ruleset: Ruleset) -> Iterator[LongerText]:
                         yield LongerText(link.name, brand.name, name, language, segments, usual)
 
 
-def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
+def _print(path: Path, settings: Config, ruleset: Ruleset, older_than: float) -> None:
     links = [(link.name, _peer(link), f"{link.bind} × {link.binds}", _rate(link)) for link in settings.link]
     if links:
         print_table(("link", "peer", "bind", "rate"), links)
@@ -152,6 +170,12 @@ def _print(path: Path, settings: Config, ruleset: Ruleset) -> None:
         if file.training is not None:
             print_training(file.file.removeprefix(folder), file.training)
             click.echo()
+    for file in ruleset.files:
+        for note in file.notes:
+            click.echo(f"Note: {printable(str(note).removeprefix(folder))}")
+        if old := _old(file, older_than):
+            shown = ", ".join(f"{name} ({since})" for name, since in old.items())
+            click.echo(f"Note: {file.file.removeprefix(folder)}: nobody has looked at these texts since: {shown}")
     for name in _missing(settings, ruleset, path.parent):
         click.echo(f"Note: no function answers `{name}`: every call fails; name one under [functions]")
     passed = sum(file.tests for file in ruleset.files)

@@ -11,6 +11,7 @@ from bridge.rules import people
 from bridge.rules.flows.compile import compile_flows, variables_of
 from bridge.rules.hours import Hours
 from bridge.rules.keywords import Keywords
+from bridge.rules.lint import lint
 from bridge.rules.normalise import normalise
 from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
 from bridge.rules.patterns import Pattern, PatternError, PatternSet
@@ -23,6 +24,7 @@ from smppcore.text import count_segments
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from bridge.options import Problem
     from bridge.rules.escalation import Escalation
     from bridge.rules.intents.compile import Trainer
     from bridge.rules.intents.tables import IntentTable
@@ -46,7 +48,7 @@ _ALWAYS_STOPS = ("stop", "stopall", "stop all", "unsubscribe")
 
 def compile_file(
     tables: RulesTables, at: At, shipped: BuiltIn, train: Trainer | None = None
-) -> tuple[list[Brand], Report | None]:
+) -> tuple[list[Brand], Report | None, tuple[Problem, ...]]:
     """Compiles a rules file.
 
     Args:
@@ -56,7 +58,7 @@ def compile_file(
         train: Makes the model of its intents; None = it is trained here.
 
     Returns:
-        Its brands, of no use if there were problems; how well its intents do, None if it has none.
+        Its brands, of no use if there were problems; how well its intents do, None if it has none; notes on its texts.
     """
     controls = _controls(tables.optout, at.child("optout"), shipped)
     keywords = _keywords(tables, at, controls)
@@ -120,7 +122,7 @@ def compile_file(
                 answer_first,
             )
         )
-    return brands, report
+    return brands, report, lint(tables, brands, at) if not at.problems else ()
 
 
 # ---------------------------------------------------------------- control words and their texts

@@ -91,7 +91,7 @@ def compile_rules(
         if not at.problems:
             tables = fill(RulesTables(), raw, at)
             _check_brands(tables, at, owners)
-            brands, training = compile_file(tables, at, shipped, train)
+            brands, training, notes = compile_file(tables, at, shipped, train)
             for brand in brands:
                 for number in brand.numbers:
                     plain = number.removeprefix("+")
@@ -107,6 +107,8 @@ def compile_rules(
                     len(tables.template),
                     len(tables.test),
                     training,
+                    notes,
+                    {name: table.reviewed for name, table in tables.template.items() if table.reviewed},
                 )
             )
         found += at.problems

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.rules.quiet import Restraint
 
 if TYPE_CHECKING:
+    from bridge.options import Problem
     from bridge.rules.escalation import Escalation
     from bridge.rules.flows.flow import Flow
     from bridge.rules.guard import GuardTable
@@ -134,6 +135,10 @@ class RulesFile:
     tests: int
     training: Report | None = None
     """How well the intents do in cross-validation, None if there are none."""
+    notes: tuple[Problem, ...] = ()
+    """What is unwise in its texts."""
+    reviewed: Mapping[str, str] = field(default_factory=dict)
+    """By template, when somebody last looked at it, where the file says so."""
 
 
 @dataclass(frozen=True, slots=True)

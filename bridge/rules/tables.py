@@ -161,6 +161,8 @@ class TemplateTable:
     """By language."""
     max_segments: int = 0
     """How many SMS the text may take at least, 0 = no limit."""
+    reviewed: str = ""
+    """When somebody last looked whether it still holds, as "2026-11-24"; `check --older-than` lists the old ones."""
     given: tuple[str, ...] = ()
     """Variables that come with the message when `send` uses it, as the columns of a file."""
 
@@ -172,23 +174,25 @@ def _template(value: object, at: At) -> TemplateTable:
     if not isinstance(value, dict):
         raise BadValue('must be a table of texts by language, as en = "…"')
     texts: dict[str, str] = {}
-    max_segments = 0
+    max_segments, reviewed = 0, ""
     given: tuple[str, ...] = ()
     for key, item in value.items():
         here = at.child(key)
         try:
             if key == "max_segments":
                 max_segments = _max_segments(item, here)
+            elif key == "reviewed":
+                reviewed = text(item, here)
             elif key == "given":
                 given = _words(item, here)
             elif _LANGUAGE.fullmatch(key):
                 texts[key] = text(item, here)
             else:
-                known = ["max_segments", "given"]
-                here.problem(f"is neither a language code nor `max_segments` nor `given`{nearest(key, known)}")
+                known = ["max_segments", "given", "reviewed"]
+                here.problem(f"is neither a language code nor `max_segments`, `reviewed`, `given`{nearest(key, known)}")
         except BadValue as exc:
             here.problem(str(exc))
-    return TemplateTable(texts, max_segments, given)
+    return TemplateTable(texts, max_segments, reviewed, given)
 
 
 @dataclass(frozen=True, slots=True)
