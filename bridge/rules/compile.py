@@ -42,6 +42,8 @@ _NAMES_NEEDED = {
 }
 _GROUP = re.compile(r"\(\?P?<(\w+)>")
 _DEFAULTED = re.compile(r"\{([A-Za-z_]\w*)\|")
+_EVERYWHERE = {"en", "fr"}
+"""Languages whose control words are in force whatever a brand speaks: those of the US and of Canada."""
 _POLICIES = ("escalate", "silent")
 _ALWAYS_STOPS = ("stop", "stopall", "stop all", "unsubscribe")
 
@@ -60,7 +62,8 @@ def compile_file(
     Returns:
         Its brands, of no use if there were problems; how well its intents do, None if it has none; notes on its texts.
     """
-    controls = _controls(tables.optout, at.child("optout"), shipped)
+    spoken = {language.partition("-")[0] for brand in tables.brand.values() for language in brand.languages}
+    controls = _controls(tables.optout, spoken | _EVERYWHERE, at.child("optout"), shipped)
     keywords = _keywords(tables, at, controls)
     patterns, pattern_actions, captured = _patterns(tables, at)
     reserved = (*MESSAGE_VARIABLES, *_BRAND_VARIABLES, *people.PROMISES, "input")
@@ -128,8 +131,10 @@ def compile_file(
 # ---------------------------------------------------------------- control words and their texts
 
 
-def _controls(optout: OptoutTable, at: At, shipped: BuiltIn) -> Mapping[str, Control]:
-    controls = dict(shipped.controls)
+def _controls(optout: OptoutTable, spoken: Collection[str], at: At, shipped: BuiltIn) -> Mapping[str, Control]:
+    controls = {
+        word: control for word, control in shipped.controls.items() if set(spoken).intersection(control.languages)
+    }
     for kind, key, added in (
         ("stop", "keywords", optout.keywords),
         ("start", "start", optout.start),
