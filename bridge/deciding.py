@@ -7,7 +7,7 @@ call, the time of the next look) is put beside them, for the same commit.
 from __future__ import annotations
 
 import struct
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,7 +67,8 @@ _unpack_call = msgspec.msgpack.Decoder(OpenCall).decode
 
 def wake_key(at: float, key: ContactKey) -> bytes:
     """Return the key of the table `wake`; a number that is too long for it loses its tail and wakes nobody."""
-    return _milliseconds.pack(int(at * 1000)) + f"{key[1]}\0{key[0]}".encode()[:500]
+    # Rounded up: who is looked at early would be found to have nothing to do, and be forgotten.
+    return _milliseconds.pack(ceil(at * 1000)) + f"{key[1]}\0{key[0]}".encode()[:500]
 
 
 def read_wake_key(key: bytes) -> tuple[float, ContactKey]:
@@ -172,7 +173,9 @@ class Deciding(Stage):
         due = [(row, *read_wake_key(row)) for row, _ in rows]
         keys = [key for _, at, key in due if at <= self.now]
         contexts = self.know(keys)
-        calendar.wake = inf
+        # What this very turn has set is not among the rows yet.
+        fresh = [key for (table, key), value in self.changes.rows.items() if table == "wake" and value is not None]
+        calendar.wake = min((read_wake_key(key)[0] for key in fresh), default=inf)
         for row, at, key in due:
             if at > self.now:
                 calendar.wake = min(calendar.wake, at)

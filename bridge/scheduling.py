@@ -7,7 +7,7 @@ stand before others that may leave. When their time has come they join the queue
 from __future__ import annotations
 
 import struct
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING
 
 from bridge.desk import Stage
@@ -22,7 +22,7 @@ _key = struct.Struct(">QQ")
 
 def later_key(mt: Mt) -> bytes:
     """Return the key of a message in the table `later`."""
-    return _key.pack(int(mt.next_try * 1000), mt.id)
+    return _key.pack(ceil(mt.next_try * 1000), mt.id)
 
 
 def read_later_key(key: bytes) -> tuple[float, int]:

@@ -13,7 +13,8 @@ from bridge.events import Asked, Returned
 from bridge.records import Conversation, Session, pack
 from bridge.rules import Called, Decision, Inbound, Reply, Request, Ruleset, Wake
 from bridge.rules.message import CALLING, Call
-from tests.pipeline import CONTACT, START, Bridge, check, text
+from tests.pipeline import CONTACT, START, Bridge, check, link, rules, text
+from tests.rules_helpers import BRAND
 
 if TYPE_CHECKING:
     from bridge.rules.react import Event
@@ -168,3 +169,51 @@ def test_nothing_is_said_on_a_link_that_is_not_there(script: Script) -> None:
     bridge.memory.conversation[KEY] = pack(Conversation(*KEY, link="gone"))
     asked = Asked(*KEY, Request("case.reply", "ann"))
     assert bridge.turn(asked).answers == [(asked, "the link `gone` is not configured")]
+
+
+RATING = (
+    BRAND
+    + """\
+[brand.acme.quiet]
+window = ""
+[[keyword]]
+words = ["track"]
+flow = "track"
+[flow.track]
+start = "tell"
+[flow.track.step.tell]
+say = "tell"
+resolve = true
+[csat]
+delay = "1s"
+ask = "rate"
+[template.tell]
+en = "on its way"
+[template.rate]
+en = "1 to 5?"
+"""
+)
+
+
+def test_who_is_woken_within_the_millisecond_before_is_not_forgotten() -> None:
+    bridge = Bridge(link(), ruleset=rules(RATING))
+    bridge.now += 0.0019
+    bridge.deliver(text("track", b"1"))
+    bridge.now += 0.9995
+    bridge.engine.calendar.wake = 0.0
+    bridge.turn()
+    assert [mt.template for mt in bridge.mts()] == ["tell"]
+    bridge.now += 0.01
+    bridge.turn()
+    assert [mt.template for mt in bridge.mts()] == ["tell", "rate"]
+
+
+def test_a_time_set_in_the_turn_that_wakes_another_is_not_forgotten() -> None:
+    bridge = Bridge(link(), ruleset=rules(RATING))
+    bridge.deliver(text("track", b"1"))
+    bridge.now += 1.0
+    bridge.deliver(text("track", b"2"))  # and the first one is asked
+    assert bridge.engine.calendar.wake <= bridge.now + 1.001
+    bridge.now += 1.01
+    bridge.turn()
+    assert [mt.contact for mt in bridge.mts() if mt.template == "rate"] == ["1", "2"]
