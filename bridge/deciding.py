@@ -139,6 +139,8 @@ class Deciding(Stage):
                 state = state or Conversation(mo.source, key[1], id=mo.id, started=now, last_in=now, messages_in=1)
                 state.escalated = now
                 contexts[key] = self.changes.conversations[key] = state
+                if self.state.listening:
+                    self._tell_received(mo, state)
                 continue
             after = decision.state
             after.addressing = mo.addressing
@@ -157,7 +159,7 @@ class Deciding(Stage):
                 mo.personal = (WHOLE,)
             self._count(decision)
             if self.state.listening:
-                self._tell_received(mo, decision)
+                self._tell_received(mo, decision.state)
             asked = mo.time
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue, asked))
@@ -302,7 +304,7 @@ class Deciding(Stage):
         asked = next((reply.link for reply in decision.replies if reply.link), "")
         return self.outbox.links.get(asked or decision.state.link or state.link)
 
-    def _tell_received(self, mo: Mo, decision: Decision) -> None:
+    def _tell_received(self, mo: Mo, state: Conversation) -> None:
         """Have webhooks told of a text; what is personal is masked there too."""
         values: Values = {
             "message": mo.id,
@@ -311,7 +313,20 @@ class Deciding(Stage):
             "link": mo.link,
         }
         values |= {"outcome": mo.outcome, "rule": mo.rule, "intent": mo.intent}
-        self.desk.tell("received", mo.source, decision.state.brand, mo.conversation, values)
+        self.desk.tell("received", mo.source, state.brand, state.id, values)
+
+    def _told(self, fact: Fact, decision: Decision) -> Values:
+        """Return what webhooks are told of a fact: what is personal is masked."""
+        if not self.state.listening:
+            return fact.values
+        after, said = decision.state, dict(fact.values)
+        brand = self.state.rules.numbers.get(after.number)
+        values = known(after)
+        for name in ("text", "note"):
+            if words := str(said.get(name, "")):
+                spans = (WHOLE,) if decision.personal else personal(words, brand.redact if brand is not None else ())
+                said[name] = masked(words, (*spans, *places(words, (values.get(one, "") for one in after.personal))))
+        return said
 
     def _count(self, decision: Decision) -> None:
         """Count a text by what it led to."""
@@ -328,7 +343,7 @@ class Deciding(Stage):
         """Keep what the conversation has become, with what else the decision leads to."""
         after = decision.state
         for fact in decision.facts:
-            self.desk.tell(fact.kind, key[0], key[1], after.id, fact.values)
+            self.desk.tell(fact.kind, key[0], key[1], after.id, self._told(fact, decision))
             if counted := figure_of(fact):
                 self.desk.note(fact.kind, after.brand, *counted)
             if fact.kind in evidence.KINDS:

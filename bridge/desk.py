@@ -71,7 +71,10 @@ class Desk:
         url = values.get("notify")
         if not self.state.listening and not url:
             return
-        hook = Hook(self.new_id(), kind, self.now, contact, brand, conversation, dict(values))
+        if not url and not any(kind in one.kinds for one in self.state.listening):
+            return
+        said = {name: value for name, value in values.items() if name != "notify"}
+        hook = Hook(self.new_id(), kind, self.now, contact, brand, conversation, said)
         made = dict(rows(self.state.listening, hook))
         if url:
             made |= rows((Listener(str(url), frozenset({kind})),), hook)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge.delivery import finish
 from bridge.desk import Stage
-from bridge.hooks import hook_prefix
+from bridge.hooks import hook_prefix, webhook_of
 from bridge.inputs import prefix
 from bridge.records import Mo, Mt
 from bridge.scheduling import later_key
@@ -48,6 +48,8 @@ class Erasing(Stage):
 
     def hindrance(self, state: Conversation) -> str:
         """Return why a customer cannot be forgotten now, "" if nothing hinders."""
+        if state.last >= self.desk.first_id:
+            return "a message of this customer has come or was made just now; ask again"
         if any(isinstance(row, Mt) and row.claim for row in self._messages(state.last)):
             return "a message to this number is on its way; ask again when it has arrived"
         return ""
@@ -72,13 +74,21 @@ class Erasing(Stage):
 
     def _forget_events(self, key: ContactKey) -> None:
         """Take back what is still to be told of the customer, and what was given up."""
-        for one in self.state.listening:
-            begin = hook_prefix(one.name, *key)
-            tables: tuple[SideTable, ...] = ("hook", "dead")
-            for table in tables:
-                for name, _ in self.store.page(table, begin, PAGE):
-                    if name.startswith(begin):
-                        self.changes.rows[table, name] = None
+        tables: tuple[SideTable, ...] = ("hook", "dead")
+        for table in tables:
+            start = b""
+            while page := self.store.page(table, start, 1):  # one of each webhook, configured or not
+                webhook = webhook_of(page[0][0])
+                begin = at = hook_prefix(webhook, *key)
+                while rows := [name for name, _ in self.store.page(table, at, PAGE) if name.startswith(begin)]:
+                    self.changes.rows.update(((table, name), None) for name in rows)
+                    at = rows[-1] + b"\0"
+                start = f"{webhook}\1".encode()
+        # What was given up in this very turn is in neither table yet.
+        for table, name in list(self.changes.rows):
+            if table == "dead" and name.startswith(hook_prefix(webhook_of(name), *key)):
+                self.changes.rows[table, name] = None
+        self.effects.forgotten.append(key)
 
     def _forget_message(self, row: Mo | Mt) -> None:
         if isinstance(row, Mt):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.delivery import Flight
-    from bridge.hooks import Hook
     from bridge.rules import Called, Request, Ruleset
     from bridge.store import ContactKey, LinkRow
     from smppcore.link import Link
@@ -111,7 +110,12 @@ class RulesChanged:
 
 @dataclass(slots=True)
 class HooksRecalled:
-    """The oldest events for webhooks are wanted, as the store has them."""
+    """A page of the events for a webhook is wanted, as the store has them after what came before this."""
+
+    webhook: str
+    """"" = of whichever there are."""
+    start: bytes
+    """The first key."""
 
 
 @dataclass(slots=True)
@@ -120,13 +124,13 @@ class HooksSettled:
 
     done: list[bytes]
     """Keys of those that were taken."""
-    dead: list[tuple[bytes, Hook, str]]
-    """(key, event, why) of those that were given up."""
+    dead: list[tuple[bytes, str]]
+    """(key, why) of those that were given up."""
 
 
 @dataclass(slots=True)
 class HooksRevived:
-    """The dead letters of a webhook are to be told once more, or forgotten."""
+    """The dead letters of a webhook are to be told once more, or forgotten: a page of them."""
 
     webhook: str
     drop: bool
@@ -175,8 +179,12 @@ class Effects:
     """(what was asked for, why it was refused: "" = it was done)."""
     hooks: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Events for webhooks that this turn has written: keys and rows."""
-    recalled: list[tuple[bytes, bytes]] | None = None
-    """The oldest that the store has, if they were wanted."""
+    recalled: list[tuple[HooksRecalled, list[tuple[bytes, bytes]], bytes]] = field(default_factory=list)
+    """Pages of what the store has, as they were wanted, and where the next one begins, b"" = nowhere."""
+    backlog: tuple[int, int] | None = None
+    """(events that wait, dead letters), if this turn looked."""
+    forgotten: list[ContactKey] = field(default_factory=list)
+    """Customers of whom nothing more is to be told."""
     revived: list[tuple[Callable[[int], None], int]] = field(default_factory=list)
     """(whom to tell, how many dead letters there were)."""
     incidents: list[str] = field(default_factory=list)

@@ -17,8 +17,8 @@ from bridge.config import EVENTS, WebhookConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MOST_HELD = 5000
-"""Events that are held in memory; more wait in the store."""
+PAGE = 1000
+"""Rows of a page of a walk, and dead letters that one turn revives."""
 _id = struct.Struct(">Q")
 
 
@@ -37,6 +37,8 @@ class Hook(msgspec.Struct, array_like=True, gc=False):
     brand: str
     conversation: int
     values: Values
+    since: float = 0.0
+    """When it was taken out of the dead letters; 0.0 = it never was one."""
 
     def body(self) -> dict[str, object]:
         """Return what is posted."""
@@ -79,6 +81,11 @@ def hook_key(webhook: str, hook: Hook) -> bytes:
 def hook_prefix(webhook: str, contact: str, brand: str) -> bytes:
     """Return how the keys of one customer's events begin."""
     return f"{webhook}\0{contact}\0{brand}\0".encode()[:480]
+
+
+def webhook_of(key: bytes) -> str:
+    """Return the webhook of a key."""
+    return key.partition(b"\0")[0].decode()
 
 
 def read_key(key: bytes) -> tuple[str, str]:

@@ -49,10 +49,18 @@ class Metrics:
         self._congestion = Gauge(
             "smppbridge_congestion_state", "The carrier's last congestion_state", ["link"], registry=self.registry
         )
+        self._events = Gauge(
+            "smppbridge_hooks_stored", "Events for webhooks in the store", ["state"], registry=self.registry
+        )
         self._full = Gauge("smppbridge_store_full", "1 while the store has no room", registry=self.registry)
         self._waiting = Gauge(
             "smppbridge_claims_waiting", "Claimed messages no session has taken", ["link"], registry=self.registry
         )
+
+    def backlog(self, waiting: int, dead: int) -> None:
+        """Note how many events wait for webhooks, and how many were given up."""
+        self._events.labels("waiting").set(waiting)
+        self._events.labels("dead").set(dead)
 
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what a turn counted."""

@@ -15,7 +15,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import httpx
 import trio
 
 from bridge.calling import Caller
@@ -32,7 +31,7 @@ from bridge.rules import Request, RulesError, load
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
 from bridge.training import TrainingError, prepare, trainer
-from bridge.webhooks import Courier
+from bridge.webhooks import Courier, poster
 from bridge.workflows import workflows
 from smppcore.dial import DialConfig
 from smppcore.esme import Esme, EsmeConfig
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("smppbridge")
 
-_CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
 
@@ -196,9 +194,9 @@ class Service:
             in_doubt = sum(n for (_, what), n in effects.tally.items() if what == "mt.in_doubt")
             if in_doubt:
                 log.warning("%d messages were in the air when the last run ended; they are in doubt", in_doubt)
-            async with httpx.AsyncClient(limits=_CONNECTIONS, trust_env=False) as poster, trio.open_nursery() as back:
+            async with poster() as posting, trio.open_nursery() as back:
                 self._workers = back
-                self._caller.register(workflows(self.config.workflow, poster))
+                self._caller.register(workflows(self.config.workflow, posting))
                 for call in effects.calls:
                     back.start_soon(self._call, call)
                 if web is not None:
@@ -206,7 +204,7 @@ class Service:
                 back.start_soon(self._committer.run)
                 tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
                 back.start_soon(tracer.run)
-                self._courier = Courier(self.config.webhook, self._committer.put, clock, poster, random.Random())
+                self._courier = Courier(self.config.webhook, self._committer.put, clock, posting, random.Random())
                 await back.start(self._courier.run)
                 await back.start(serve_control, self.config.bridge.data_dir, self._control)
                 async with trio.open_nursery() as front:
@@ -291,15 +289,17 @@ class Service:
         """Tell the dead letters of a webhook once more, or forget them; say how many."""
         if self._committer is None:
             raise ControlError("the service is starting; try again")
-        done, counts = trio.Event(), [0]
+        counts: list[int] = []
+        while not counts or counts[-1]:
+            done = trio.Event()
 
-        def answer(count: int) -> None:
-            counts[0] = count
-            done.set()
+            def answer(count: int, done: trio.Event = done) -> None:
+                counts.append(count)
+                done.set()
 
-        self._committer.put(HooksRevived(webhook, drop, answer))
-        await done.wait()
-        return str(counts[0])
+            self._committer.put(HooksRevived(webhook, drop, answer))
+            await done.wait()
+        return str(sum(counts))
 
     async def _call(self, call: OpenCall) -> None:
         assert self._committer is not None  # noqa: S101  calls come out of it
@@ -360,10 +360,15 @@ class Service:
         for call in effects.calls:
             self._workers.start_soon(self._call, call)
         if self._courier is not None:
-            if effects.recalled is not None:
-                self._courier.take(effects.recalled, recalled=True)
+            for who in effects.forgotten:
+                self._courier.forget(who)
+            for page in effects.recalled:
+                self._courier.recalled(*page)
             if effects.hooks:
-                self._courier.take(effects.hooks, recalled=False)
+                self._courier.take(effects.hooks)
+            if effects.backlog is not None:
+                self._courier.backlog(*effects.backlog)
+                self._metrics.backlog(*effects.backlog)
         for answer, count in effects.revived:
             answer(count)
         for line in effects.incidents:

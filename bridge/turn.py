@@ -15,8 +15,6 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from bridge.analytics import HOUR, Counters, Figures, figure_key
 from bridge.deciding import Deciding
 from bridge.delivery import finish
@@ -38,13 +36,13 @@ from bridge.events import (
     SessionLost,
     Withdrawn,
 )
-from bridge.hooks import MOST_HELD, Dead, pack, unpack_dead
 from bridge.outbox import PAGE
 from bridge.receipts import Receipts
 from bridge.reception import Reception
 from bridge.scheduling import Scheduling
 from bridge.settlement import Settlement
 from bridge.store import Position
+from bridge.telling import Telling
 from bridge.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -71,6 +69,7 @@ class TurnWork(Stage):
         self.upkeep = Upkeep(self.desk, self.settlement, self.receipts)
         self.deciding = Deciding(self.desk, Erasing(self.desk, self.settlement))
         self.scheduling = Scheduling(self.desk)
+        self.telling = Telling(self.desk)
         self._returned: list[Returned] = []
         self._asked: list[Asked] = []
         self._lost: list[SessionLost] = []
@@ -164,7 +163,7 @@ class TurnWork(Stage):
         elif isinstance(event, RulesChanged):
             state.rules = event.rules
         elif isinstance(event, HooksRecalled | HooksSettled | HooksRevived):
-            self._hooks(event)
+            self.telling.settle(event)
         elif isinstance(event, Withdrawn):
             for flight in event.flights:
                 self.settlement.withdrawn(flight, suppressed=event.suppressed)
@@ -186,34 +185,6 @@ class TurnWork(Stage):
             self.changes.log.append(("link", row.name, row.state, row.detail))
             if event.reconnect:
                 self.desk.count(row.name, "reconnects." + event.reconnect)
-
-    def _hooks(self, event: HooksRecalled | HooksSettled | HooksRevived) -> None:
-        """Settle events for webhooks, or give the oldest out."""
-        rows = self.changes.rows
-        if isinstance(event, HooksSettled):
-            rows.update((("hook", key), None) for key in event.done)
-            for key, hook, why in event.dead:
-                rows["hook", key] = None
-                rows["dead", key] = pack(Dead(hook, why, self.now))
-            self.desk.count("", "hook.taken", len(event.done))
-            self.desk.count("", "hook.dead", len(event.dead))
-        elif isinstance(event, HooksRecalled):
-            gone = {key for (table, key), value in rows.items() if table == "hook" and value is None}
-            self.effects.recalled = [row for row in self.store.page("hook", b"", MOST_HELD) if row[0] not in gone]
-        else:
-            begin = start = f"{event.webhook}\0".encode()
-            count = 0
-            while page := [row for row in self.store.page("dead", start, MOST_HELD) if row[0].startswith(begin)]:
-                count += len(page)
-                start = page[-1][0] + b"\0"
-                for key, value in page:
-                    rows["dead", key] = None
-                    if not event.drop:
-                        # Its time begins anew.
-                        again = pack(replace(unpack_dead(value).hook, time=self.now))
-                        rows["hook", key] = again
-                        self.effects.hooks.append((key, again))
-            self.effects.revived.append((event.answer, count))
 
     def _schedule_replies(self) -> None:
         """Put the replies of this turn in order; those that can go at once are claimed by this very commit."""

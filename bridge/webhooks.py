@@ -6,6 +6,9 @@ its own, in which an event waits for the one before it. What has been taken (2xx
 up goes to the table `dead`. Both are events of the committer. An event that was posted just before a kill is posted
 again, with the same id.
 
+The store is the queue: of each webhook so many events are held in memory, and of one customer so few, that one who
+refuses everything holds back nobody else. What is not held is found by walks through the webhook's rows.
+
 Signed after the Standard Webhooks specification 1.0: `webhook-id`, `webhook-timestamp` and
 `webhook-signature: v1,base64(HMAC-SHA256(secret, "id.timestamp.body"))`.
 """
@@ -18,25 +21,35 @@ import hashlib
 import hmac
 import json
 import logging
+import ssl
 from collections import deque
-from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from math import inf
+from typing import TYPE_CHECKING
 
 import httpx
 import trio
 
 from bridge.events import HooksRecalled, HooksSettled
-from bridge.hooks import MOST_HELD, Hook, ad_hoc, read_key, unpack
+from bridge.hooks import Hook, ad_hoc, hook_prefix, unpack, webhook_of
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.config import WebhookConfig
     from bridge.events import Event
+    from bridge.store import ContactKey
 
 log = logging.getLogger("smppbridge.webhooks")
 
+MOST_HELD = 5000
+"""Events of one webhook that are held in memory, nearly."""
+MOST_OF_ONE = 10
+"""The same, of one customer."""
+PAUSE = 1.0
+"""Seconds between two walks while nothing moves."""
+MUCH = 10_000
+"""Events that wait, or dead letters, from which on their growth is worth a warning."""
 _MOST_OCTETS = 65536
 """Of an answer that are read."""
 _FLUSH = 0.02
@@ -71,32 +84,76 @@ def signed(body: bytes, number: str, timestamp: int, secret: str) -> dict[str, s
     return headers
 
 
+def poster() -> httpx.AsyncClient:
+    """Return a client that knows no time limit but ours, and trusts the system's authorities, as links do."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx.AsyncClient(
+        limits=limits, timeout=httpx.Timeout(None), trust_env=False, verify=ssl.create_default_context()
+    )
+
+
 async def post(
-    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], patience: float
+    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], patience: float, method: str = "POST"
 ) -> tuple[int, bytes]:
-    """Post, and return the status and the beginning of the answer.
+    """Post, and return the status and the beginning of the answer; where it redirects to is not followed.
 
     Raises:
         httpx.HTTPError: There is no answer.
         trio.TooSlowError: Not within `patience` seconds.
     """
     with trio.fail_after(patience):
-        async with client.stream("POST", url, content=body, headers=dict(headers)) as response:
+        # Not compressed: a small answer must not become a large one.
+        sent = {"accept-encoding": "identity", **headers}
+        async with client.stream(method, url, content=body, headers=sent) as response:
             answer = b""
-            async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as parts:
-                async for part in parts:
+            with trio.CancelScope() as enough:  # leaving the loop would leave the generators below it to the collector
+                async for part in response.aiter_raw():
                     answer += part
                     if len(answer) > _MOST_OCTETS:
-                        break
+                        enough.cancel()
             return response.status_code, answer[:_MOST_OCTETS]
 
 
 class _Stream:
-    """What waits for one customer of one webhook."""
+    """What is held for one customer of one webhook."""
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[bytes, Hook]] = deque()
+        self.last = b""
+        """The key of the last that was taken in."""
         self.failures = 0
+        self.scope = trio.CancelScope()
+
+
+class _Line:
+    """One webhook: what is held of it, and how far the walk through its rows has come.
+
+    Args:
+        name: Its name, or the URL that a rules file names.
+        config: None if it is not configured any more.
+    """
+
+    def __init__(self, name: str, config: WebhookConfig | None) -> None:
+        self.name = name
+        self.config = config
+        self.limit = trio.CapacityLimiter(config.parallel if config is not None else 1)
+        self.streams: dict[bytes, _Stream] = {}
+        self.held = 0
+        self.behind = True
+        """The store has events that are not held: new ones wait there too, so that nobody's come out of order."""
+        self.missed = False
+        """A walk passed over some, or new ones came meanwhile: another one is needed."""
+        self.begin = f"{name}\0".encode()
+        self.place = self.begin
+        """Where the walk goes on."""
+        self.passed = b""
+        """The customer some of whose events this walk has passed over; so it must pass over the rest."""
+        self.asked = False
+        """A page of rows is on its way."""
+        self.finished: set[bytes] = set()
+        """Done with since it was asked for, so that it may still have them."""
+        self.down = False
+        self.given_up = 0
 
 
 class Courier:
@@ -118,103 +175,166 @@ class Courier:
         client: httpx.AsyncClient,
         rng: random.Random,
     ) -> None:
-        self._webhooks = {webhook.name: webhook for webhook in webhooks}
         self._put = put
         self._clock = clock
         self._client = client
         self._rng = rng
-        self._limits = {name: trio.CapacityLimiter(hook.parallel) for name, hook in self._webhooks.items()}
-        self._streams: dict[bytes, _Stream] = {}
-        self._held = 0
-        self._behind = True
-        """The store has events that are not here."""
+        self._lines = {webhook.name: _Line(webhook.name, webhook) for webhook in webhooks}
         self._done: list[bytes] = []
-        self._dead: list[tuple[bytes, Hook, str]] = []
-        self._settled = trio.Event()
-        self._down: set[str] = set()
+        self._dead: list[tuple[bytes, str]] = []
+        self._woken = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._much = dict.fromkeys(("waiting", "dead"), MUCH)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Post until cancelled; begin with what an earlier process left."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._put(HooksRecalled())
+            self._put(HooksRecalled("", b""))
+            self._ask()
             task_status.started()
             while True:
-                await self._settled.wait()
+                with trio.move_on_after(PAUSE if any(line.behind for line in self._lines.values()) else inf):
+                    await self._woken.wait()
                 await trio.sleep(_FLUSH)
-                self._settled = trio.Event()
-                done, self._done = self._done, []
-                dead, self._dead = self._dead, []
-                self._put(HooksSettled(done, [(key, hook, why) for key, hook, why in dead]))
-                if self._behind and not self._held:
-                    self._put(HooksRecalled())
+                self._woken = trio.Event()
+                if self._done or self._dead:
+                    self._put(HooksSettled(self._done, self._dead))
+                    self._done, self._dead = [], []
+                self._ask()
 
-    def take(self, rows: Sequence[tuple[bytes, bytes]], *, recalled: bool) -> None:
-        """Take events in that are on the disk.
+    def _ask(self) -> None:
+        """Have the walks go on where there is room; what was settled before is no longer among their rows."""
+        for line in self._lines.values():
+            if line.behind and not line.asked and line.held <= MOST_HELD // 2:
+                line.asked = True
+                line.finished.clear()
+                self._put(HooksRecalled(line.name, line.place))
+
+    def _line(self, name: str) -> _Line:
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = _Line(name, ad_hoc(name) if name.startswith("http") else None)
+            self._woken.set()
+        return line
+
+    def take(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take in new events that are on the disk: keys and values of the table `hook`, in order."""
+        for key, value in rows:
+            line = self._line(webhook_of(key))
+            stream = line.streams.get(key[:-8])
+            full = line.held >= MOST_HELD or (stream is not None and len(stream.waiting) >= MOST_OF_ONE)
+            if line.behind or full:
+                line.behind = line.missed = True
+                self._woken.set()
+            else:
+                self._hold(line, stream, key, value)
+
+    def recalled(self, asked: HooksRecalled, rows: Sequence[tuple[bytes, bytes]], more: bytes) -> None:
+        """Take in a page of a walk.
 
         Args:
-            rows: Keys and values of the table `hook`, in order.
-            recalled: They were asked for, and are the oldest; otherwise they are new.
+            asked: What was asked for.
+            rows: As the store had them when it was asked.
+            more: Where the next page begins, b"" if this was the last.
         """
-        if recalled:
-            self._behind = len(rows) >= MOST_HELD
-        elif self._behind or self._held + len(rows) > MOST_HELD:
-            # They come in their order, once those before them are gone.
-            self._behind = True
+        if not asked.webhook:
+            for name in {webhook_of(key): None for key, _ in rows}:
+                self._line(name)
+            if rows:
+                self._put(HooksRecalled("", f"{webhook_of(rows[-1][0])}\1".encode()))
             return
+        line = self._lines[asked.webhook]
+        line.asked = False
+        if asked.start == line.begin:
+            line.missed = False  # whatever was missed before that is in the store by now
         for key, value in rows:
             begin = key[:-8]
-            stream = self._streams.get(begin)
-            if stream is None:
-                stream = self._streams[begin] = _Stream()
-                assert self._nursery is not None  # noqa: S101  events come when it runs
-                self._nursery.start_soon(self._tell, begin, stream)
-            stream.waiting.append((key, unpack(value)))
-            self._held += 1
+            stream = line.streams.get(begin)
+            if key in line.finished or begin == line.passed or (stream is not None and key <= stream.last):
+                continue
+            if stream is not None and len(stream.waiting) >= MOST_OF_ONE:
+                line.passed, line.missed = begin, True
+            else:
+                self._hold(line, stream, key, value)
+        if more:
+            begin = more[:-9]
+            line.place = begin + b"\xff" if begin == line.passed else more
+            self._woken.set()
+        else:
+            line.place, line.passed, line.behind = line.begin, b"", line.missed
 
-    async def _tell(self, begin: bytes, stream: _Stream) -> None:
+    def _hold(self, line: _Line, stream: _Stream | None, key: bytes, value: bytes) -> None:
+        if stream is None:
+            stream = line.streams[key[:-8]] = _Stream()
+            assert self._nursery is not None  # noqa: S101  events come when it runs
+            self._nursery.start_soon(self._tell, line, key[:-8], stream)
+        stream.waiting.append((key, unpack(value)))
+        stream.last = key
+        line.held += 1
+
+    def forget(self, who: ContactKey) -> None:
+        """Tell nothing more of a customer who is forgotten."""
+        for line in self._lines.values():
+            stream = line.streams.get(hook_prefix(line.name, *who))
+            if stream is not None:
+                line.held -= len(stream.waiting)
+                stream.waiting.clear()
+                stream.scope.cancel()
+
+    def backlog(self, waiting: int, dead: int) -> None:
+        """Warn of what grows: once for each tenfold."""
+        for what, count in (("waiting", waiting), ("dead", dead)):
+            if count >= self._much[what]:
+                words = "wait to be told to webhooks" if what == "waiting" else "were given up: dead letters"
+                log.warning("%d events %s; see `smppbridge webhooks list`", count, words)
+                self._much[what] *= 10
+            elif count < MUCH // 2:
+                self._much[what] = MUCH
+
+    async def _tell(self, line: _Line, begin: bytes, stream: _Stream) -> None:
         """Tell what waits in one stream, in order."""
         while stream.waiting:
             key, hook = stream.waiting[0]
-            name = read_key(key)[0]
-            webhook = self._webhooks.get(name)
-            if webhook is None and name.startswith("http"):
-                webhook = ad_hoc(name)
-            if webhook is None:
-                why: str | None = "the webhook is not configured any more"
-            else:
-                why = await self._told(webhook, hook, stream)
+            why: str | None = "the webhook is not configured any more"
+            with trio.CancelScope() as stream.scope:
+                if line.config is not None:
+                    why = await self._told(line, line.config, hook, stream)
+            if not stream.waiting or stream.waiting[0][0] != key:
+                continue  # the customer was forgotten meanwhile
             if why is None:
                 self._done.append(key)
             else:
-                self._dead.append((key, hook, why))
-                log.warning("webhook %s: event %d is given up: %s", name, hook.id, why)
+                self._dead.append((key, why))
+                if not line.given_up:
+                    log.warning("webhook %s: gives up events: %s; see `smppbridge webhooks dead`", line.name, why)
+                line.given_up += 1
+            if line.asked:
+                line.finished.add(key)
             stream.waiting.popleft()
             stream.failures = 0
-            self._held -= 1
-            self._settled.set()
-        del self._streams[begin]
+            line.held -= 1
+            self._woken.set()
+        del line.streams[begin]
 
-    async def _told(self, webhook: WebhookConfig, hook: Hook, stream: _Stream) -> str | None:
+    async def _told(self, line: _Line, webhook: WebhookConfig, hook: Hook, stream: _Stream) -> str | None:
         """Post one event until it is taken; return why it is given up, None if it was taken."""
         body = json.dumps(hook.body(), ensure_ascii=False, separators=(",", ":")).encode()
-        limit = self._limits.setdefault(webhook.name, trio.CapacityLimiter(1))
         while True:
-            async with limit:
+            async with line.limit:
                 why = await self._once(webhook, hook, body)
             if not why:
-                if webhook.name in self._down:
-                    self._down.discard(webhook.name)
-                    log.warning("webhook %s: takes events again", webhook.name)
+                if line.down and stream.failures:
+                    line.down, line.given_up = False, 0
+                    log.warning("webhook %s: takes events again", line.name)
                 return None
             if why.startswith("410"):
-                return "410 Gone"
-            if self._clock() - hook.time >= webhook.give_up_after:
                 return why
-            if webhook.name not in self._down:
-                self._down.add(webhook.name)
-                log.warning("webhook %s: %s; its events wait", webhook.name, why)
+            if self._clock() - max(hook.time, hook.since) >= webhook.give_up_after:
+                return why
+            if not line.down:
+                line.down = True
+                log.warning("webhook %s: %s; what it is to be told waits", line.name, why)
             stream.failures += 1
             wait = min(webhook.retry.initial * 2.0 ** min(stream.failures - 1, 16), webhook.retry.max)
             await trio.sleep(wait * self._rng.uniform(0.5, 1.0))

@@ -155,6 +155,9 @@ class MemoryTurn:
     def rows(self, table: SideTable, keys: Sequence[bytes]) -> list[bytes | None]:
         return [self._s.side.get((table, key)) for key in keys]
 
+    def count(self, table: SideTable) -> int:
+        return sum(name == table for name, _ in self._s.side)
+
     def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         rows = sorted((key, value) for (name, key), value in self._s.side.items() if name == table and key >= start)
         return rows[:limit]

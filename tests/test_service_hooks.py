@@ -16,7 +16,7 @@ from bridge.cli import main
 from bridge.config import WebhookConfig, WebhookRetry, WorkflowConfig
 from bridge.control import ask
 from bridge.events import HooksSettled
-from bridge.hooks import listeners, unpack
+from bridge.hooks import listeners
 from bridge.rules import load
 from bridge.service import Service
 from bridge.store.lmdb import LmdbStore
@@ -128,7 +128,7 @@ def test_dead_letters_on_the_command_line(tmp_path: Path) -> None:
     bridge.deliver(text("hours"), text("hours", b"2"))
     with store.turn() as turn:
         rows = turn.page("hook", b"", 10)
-    bridge.turn(HooksSettled([], [(key, unpack(value), "500") for key, value in rows[:1]]))
+    bridge.turn(HooksSettled([], [(key, "500") for key, _ in rows[:1]]))
     store.close()
     assert "crm" in run("list")
     (row,) = json.loads(run("list", "--json"))

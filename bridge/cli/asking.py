@@ -46,17 +46,29 @@ def asker_of_many(config: Config) -> Iterator[AskAll]:
     if service_running(config.bridge.data_dir):
         yield lambda items: _by_service(config, items)
         return
-    rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
-    store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
-    try:
-        engine = Engine(store, rules, config.link, time.time(), listeners(config.webhook))
-        engine.start(time.time())
+    with engine_of(config) as engine:
 
         def here(items: Sequence[Item]) -> list[str]:
             effects = engine.turn([Asked(*item) for item in items], time.time())
             return [why for _, why in effects.answers]
 
         yield here
+
+
+@contextmanager
+def engine_of(config: Config) -> Iterator[Engine]:
+    """Take the place of the service, which does not run.
+
+    Raises:
+        StoreError: The store cannot be used.
+        RulesError: The rules are wrong: what has become due is decided too.
+    """
+    rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
+    store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
+    try:
+        engine = Engine(store, rules, config.link, time.time(), listeners(config.webhook))
+        engine.start(time.time())
+        yield engine
     finally:
         store.close()
 

@@ -11,15 +11,14 @@ import click
 
 from bridge import config as configuration
 from bridge.cli import CliProblem
+from bridge.cli.asking import engine_of
 from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
 from bridge.control import ControlError, ask
-from bridge.engine import Engine
 from bridge.events import HooksRevived
 from bridge.export import iso
 from bridge.hooks import Dead, read_key, unpack, unpack_dead
 from bridge.options import nearest
-from bridge.rules import Ruleset
-from bridge.store.lmdb import LmdbStore, service_running
+from bridge.store.lmdb import service_running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,13 +141,9 @@ def _revive(config: Config, name: str, *, drop: bool) -> int:
         except ControlError as exc:
             raise CliProblem(str(exc)) from exc
     counts: list[int] = []
-    store = LmdbStore(folder, max_size=config.store.max_size, sync=True)
-    try:
-        engine = Engine(store, Ruleset(), config.link, time.time())
-        engine.start(time.time())
-        effects = engine.turn([HooksRevived(name, drop, counts.append)], time.time())
-        for answer, count in effects.revived:
-            answer(count)
-    finally:
-        store.close()
-    return counts[0]
+    with engine_of(config) as engine:
+        while not counts or counts[-1]:
+            effects = engine.turn([HooksRevived(name, drop, counts.append)], time.time())
+            for answer, count in effects.revived:
+                answer(count)
+    return sum(counts)

@@ -46,10 +46,16 @@ class Sla:
     """The clock stands still outside the brand's opening hours."""
 
 
+_LONGEST_URL = 400
+"""It is in keys of the store, which have some 500 octets."""
+
+
 def _url(value: object, at: At) -> str:
     given = read_text(value, at)
     if given and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", given):
         raise BadValue('must be a URL, as "https://crm.example/hooks/sla"')
+    if len(given) > _LONGEST_URL:
+        raise BadValue(f"must be {_LONGEST_URL} characters or fewer, not {len(given)}")
     return given
 
 

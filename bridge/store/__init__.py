@@ -248,6 +248,9 @@ class Turn(Protocol):
     def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Return rows of a side table in order of their keys, from this key on."""
 
+    def count(self, table: SideTable) -> int:
+        """Return how many rows a side table has."""
+
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk.
 

@@ -348,6 +348,10 @@ class LmdbTurn:
                 more = cursor.next()
         return found
 
+    def count(self, table: SideTable) -> int:
+        """Return how many rows a side table has."""
+        return int(self._txn.stat(self._t.side[table])["entries"])
+
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk; see bridge.store.Turn."""
         step = self._recent.step(changes.conversations)

@@ -1,0 +1,44 @@
+"""Workflows: HTTP endpoints called as functions."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from bridge.config import WorkflowConfig
+from bridge.workflows import WorkflowError, workflows
+from tests.test_webhooks import SECRET, Receiver, taken
+
+
+async def test_a_workflow_is_called_as_a_function() -> None:
+    receiver = Receiver(lambda request, number: httpx.Response(200, json={"status": "lost", "days": 3}))
+    call = workflows({"orders": WorkflowConfig("https://x.example/call", SECRET)}, receiver.client)["orders"]
+    assert await call({"order": "1", "call_id": "7"}) == {"status": "lost", "days": 3}  # type: ignore[misc]
+    (request,) = receiver.requests
+    assert json.loads(request.content) == {"order": "1", "call_id": "7"}
+    assert request.headers["webhook-id"] == "call_7"
+    assert request.headers["webhook-signature"].startswith("v1,")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (httpx.Response(500), "status 500"),
+        (httpx.Response(200, content=b"x"), "no JSON"),
+        (httpx.Response(200, json=[1]), "no flat JSON object"),
+        (httpx.Response(200, json={"a": {}}), "no flat JSON object"),
+    ],
+)
+async def test_an_answer_that_is_none(answer: httpx.Response, why: str) -> None:
+    receiver = Receiver(lambda request, number: answer)
+    call = workflows({"orders": WorkflowConfig("https://x.example/call")}, receiver.client)["orders"]
+    with pytest.raises(WorkflowError, match=why):
+        await call({})  # type: ignore[misc]
+
+
+async def test_no_answer_is_an_empty_one() -> None:
+    receiver = Receiver(taken)
+    call = workflows({"orders": WorkflowConfig("https://x.example/call")}, receiver.client)["orders"]
+    assert await call({}) == {}  # type: ignore[misc]
