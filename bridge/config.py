@@ -502,6 +502,43 @@ def _url(value: object, at: At) -> str:
     return given
 
 
+_SECRET = re.compile(r"\$\{(file:)?([^{}]*)\}")
+
+
+def _header(value: object, at: At) -> str:
+    """Read the value of a header, with ${NAME} of the environment and ${file:PATH} filled in."""
+
+    def fill_in(found: re.Match[str]) -> str:
+        if found[1]:
+            return _content(at.base / Path(found[2]).expanduser())
+        if found[2] not in os.environ:
+            raise BadValue(f"the environment variable {found[2]} is not set")
+        return os.environ[found[2]]
+
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", str(at.key[-1])):
+        raise BadValue("is no name of a header")
+    given = _SECRET.sub(fill_in, text(value, at))
+    if not given.isascii() or not given.isprintable():
+        raise BadValue("must be printable ASCII, with what is filled in")
+    return given
+
+
+def _content(path: Path) -> str:
+    """Return what a file with a secret holds.
+
+    Raises:
+        BadValue: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        raise BadValue(f"cannot read {path}: {reason}") from exc
+
+
+Headers = dict[str, Annotated[str, _header]]
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookRetry:
     """retry = { … } of a webhook."""
@@ -525,7 +562,11 @@ class WebhookConfig:
     secret: str = field(default="", repr=False)
     """Signs what is posted (Standard Webhooks: "whsec_" and base64, or any text); "" = not signed."""
     secret_env: str = ""
-    """The environment variable that holds it."""
+    """Or the name of an environment variable that holds it."""
+    secret_file: Path | None = None
+    """Or a file that holds it; a line end after it is dropped."""
+    headers: Headers = field(default_factory=dict, repr=False)
+    """More headers; ${NAME} is a variable of the environment, ${file:PATH} a file's content."""
     timeout: SomeSeconds = 10.0
     """How long an answer may take."""
     retry: WebhookRetry = WebhookRetry()
@@ -541,11 +582,19 @@ class WorkflowConfig:
     """[workflow.NAME]: an HTTP endpoint that flows call by that name, as they call functions."""
 
     url: Annotated[str, _url] = ""
-    """Where the variables are posted, as a JSON object; what it answers, a flat one, becomes variables."""
+    """Where the variables go, as a JSON object; what it answers, a flat one, becomes variables."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """Of the request."""
+    timeout: SomeSeconds = 10.0
+    """The longest that an answer may take; a step's own `timeout` may be shorter."""
     secret: str = field(default="", repr=False)
     """As of a webhook."""
     secret_env: str = ""
-    """The environment variable that holds it."""
+    """Or the name of an environment variable that holds it."""
+    secret_file: Path | None = None
+    """Or a file that holds it."""
+    headers: Headers = field(default_factory=dict, repr=False)
+    """As of a webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -612,12 +661,20 @@ def _hook(hook: Called, at: At) -> Called:
     """Check what is posted to, and look up its secret."""
     if not hook.url:
         at.child("url").problem("is missing")
-    if hook.secret and hook.secret_env:
-        at.child("secret").problem("give `secret` or `secret_env`, not both")
-    if hook.secret_env:
+    # Lower case, as ours are: each is sent once.
+    hook = replace(hook, headers={name.lower(): value for name, value in hook.headers.items()})
+    given = [name for name in ("secret", "secret_env", "secret_file") if getattr(hook, name)]
+    if len(given) > 1:
+        at.child(given[1]).problem(f"give one of {', '.join(f'`{name}`' for name in given)}")
+    elif hook.secret_env:
         if hook.secret_env not in os.environ:
             at.child("secret_env").problem(f"the environment variable {hook.secret_env} is not set")
         return replace(hook, secret=os.environ.get(hook.secret_env, ""))
+    elif hook.secret_file is not None:
+        try:
+            return replace(hook, secret=_content(hook.secret_file))
+        except BadValue as exc:
+            at.child("secret_file").problem(str(exc))
     return hook
 
 

@@ -341,7 +341,7 @@ class Courier:
 
     async def _once(self, webhook: WebhookConfig, hook: Hook, body: bytes) -> str:
         """Post one event once; return why it was not taken, "" if it was."""
-        headers = signed(body, f"evt_{hook.id}", int(self._clock()), webhook.secret)
+        headers = webhook.headers | signed(body, f"evt_{hook.id}", int(self._clock()), webhook.secret)
         try:
             status, _ = await post(self._client, webhook.url, body, headers, webhook.timeout)
         except trio.TooSlowError:

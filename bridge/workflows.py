@@ -1,7 +1,8 @@
 """Workflows: HTTP endpoints that flows call as they call functions.
 
-The variables are posted as a JSON object, signed as a webhook is; what is answered, a flat object, becomes variables.
-The time limit is the step's, and whoever fails again and again is left alone for a while (`bridge.calling`).
+The variables go there as a JSON object, signed as a webhook is; what is answered, a flat object, becomes variables. The
+lower of the step's time limit and the endpoint's counts, and whoever fails again and again is left alone for a while
+(`bridge.calling`). `webhook-id` is the same when a call is made again after a kill.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING
+
+import trio
 
 from bridge.webhooks import post, signed
 
@@ -19,9 +22,6 @@ if TYPE_CHECKING:
 
     from bridge.calling import Function
     from bridge.config import WorkflowConfig
-
-_LONGEST = 3600.0
-"""Seconds; the caller's limit is shorter."""
 
 
 class WorkflowError(Exception):
@@ -41,8 +41,12 @@ def workflows(configured: Mapping[str, WorkflowConfig], client: httpx.AsyncClien
 def _function(config: WorkflowConfig, client: httpx.AsyncClient) -> Function:
     async def call(values: dict[str, str]) -> Mapping[str, object]:
         body = json.dumps(values, ensure_ascii=False).encode()
-        headers = signed(body, f"call_{values.get('call_id', '')}", int(time.time()), config.secret)
-        status, answer = await post(client, config.url, body, headers, _LONGEST)
+        number = f"call_{values.get('call_id', '')}"
+        headers = config.headers | signed(body, number, int(time.time()), config.secret)
+        try:
+            status, answer = await post(client, config.url, body, headers, config.timeout, config.method)
+        except trio.TooSlowError as exc:
+            raise WorkflowError(f"no answer within {config.timeout:g} s") from exc
         if not 200 <= status < 300:
             raise WorkflowError(f"status {status}")
         try:

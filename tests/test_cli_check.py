@@ -75,7 +75,25 @@ def test_what_init_wrote_passes_check(folder: Path) -> None:
     assert result.stderr == ""
     assert "127.0.0.1:2775" in result.stdout
     assert "rules/acme.toml" in result.stdout
-    assert f"{folder / 'bridge.toml'}: no mistakes found; 4 of 4 rule tests passed" in result.stdout
+    assert f"{folder / 'bridge.toml'}: no mistakes found; 6 of 6 rule tests passed" in result.stdout
+    assert "Note" not in result.stdout
+
+
+def test_check_names_calls_that_nobody_answers_and_endpoints_without_tls(folder: Path) -> None:
+    path = folder / "bridge.toml"
+    function = '"orders.status" = "plugins/orders.py:status"\n'
+    text = path.read_text()
+    assert function in text
+    text = text.replace(function, "")
+    path.write_text(text)
+    assert "Note: no function answers `orders.status`" in run("check", "-c", path).stdout
+    path.write_text(
+        text + '[workflow."orders.status"]\nurl = "http://crm.example/status"\n'
+        '[[webhook]]\nname = "local"\nurl = "http://127.0.0.1:1/x"\n[[webhook]]\nname = "safe"\nurl = "https://x.example"\n'
+    )
+    notes = [line for line in run("check", "-c", path).stdout.splitlines() if line.startswith("Note")]
+    assert len(notes) == 1
+    assert notes[0].startswith("Note: workflow orders.status: what goes to http://crm.example/status can be read")
 
 
 def test_check_prints_json(folder: Path) -> None:
@@ -85,7 +103,7 @@ def test_check_prints_json(folder: Path) -> None:
     assert report["links"] == [
         {"name": "carrier-a", "group": "carrier-a", "peer": "127.0.0.1:2775", "bind": "transceiver", "binds": 1}
     ]
-    assert report["rules"][0]["tests"] == 4
+    assert report["rules"][0]["tests"] == 6
     assert report["numbers"] == {"60606": "acme"}
 
 

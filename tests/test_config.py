@@ -438,6 +438,64 @@ def test_the_shipped_file_loads() -> None:
     assert all(path.is_file() for path in config.bridge.rules)
 
 
+def hooked(folder: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("CRM_TOKEN", "t0ken")
+    monkeypatch.delenv("NO_SUCH", raising=False)
+    (folder / "crm.secret").write_text("from a file\n")
+    (folder / "umlaut").write_text("ü")
+    file = folder / "bridge.toml"
+    file.write_text(table)
+    return load(file)
+
+
+def test_secrets_and_headers_come_from_the_environment_and_from_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = hooked(
+        tmp_path,
+        """[[webhook]]
+name = "crm"
+url = "https://crm.example/hooks"
+secret_file = "crm.secret"
+headers = { Authorization = "Bearer ${CRM_TOKEN}", x-team = "sms" }
+[workflow.orders]
+url = "https://crm.example/orders"
+secret_env = "CRM_TOKEN"
+headers = { x-key = "${file:crm.secret}" }
+""",
+        monkeypatch,
+    )
+    (webhook,), workflow = config.webhook, config.workflow["orders"]
+    assert (webhook.secret, webhook.headers) == ("from a file", {"authorization": "Bearer t0ken", "x-team": "sms"})
+    assert (workflow.secret, workflow.headers) == ("t0ken", {"x-key": "from a file"})
+    assert "t0ken" not in repr(config)
+    assert "from a file" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('secret = "a"\nsecret_env = "CRM_TOKEN"', "secret_env: give one of `secret`, `secret_env`"),
+        ('secret_env = "NO_SUCH"', "secret_env: the environment variable NO_SUCH is not set"),
+        ('secret_file = "none"', "none: No such file or directory"),
+        ('headers = { x = "${NO_SUCH}" }', "headers.x: the environment variable NO_SUCH is not set"),
+        ('headers = { x = "${file:none}" }', "No such file or directory"),
+        ('headers = { x = "${file:umlaut}" }', "headers.x: must be printable ASCII"),
+        ('headers = { "a b" = "x" }', "is no name of a header"),
+        ('events = ["opted_ot"]', "did you mean `opted_out`?"),
+        ('retry = { initial = "2s", max = "1s" }', "`initial` is longer than `max`"),
+        ('url = "ftp://x"', "must be a URL"),
+    ],
+)
+def test_what_is_wrong_with_a_webhook_is_said(
+    tmp_path: Path, line: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "" if line.startswith("url") else 'url = "https://crm.example/hooks"\n'
+    with pytest.raises(ConfigError) as caught:
+        hooked(tmp_path, f'[[webhook]]\nname = "crm"\n{url}{line}\n', monkeypatch)
+    assert problem in str(caught.value)
+
+
 def test_the_shipped_file_names_every_option() -> None:
     text = CONF.read_text(encoding="utf-8")
     sections = re.split(r"^\[+(\w+)\]+$", text, flags=re.MULTILINE)

@@ -21,7 +21,7 @@ TEMPLATE = '[template.hello]\nen = "hello"\n'
 
 def test_the_shipped_rules_load_and_their_tests_pass() -> None:
     rules = load([ACME])
-    assert rules.files == (RulesFile(str(ACME), rules.version, ("acme",), 4, 1, 5, 4),)
+    assert rules.files == (RulesFile(str(ACME), rules.version, ("acme",), 5, 1, 6, 6),)
     assert rules.brand_of("60606") == "acme"
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,6 +17,7 @@ from bridge.calling import FunctionError, load_functions
 from bridge.cli import CliProblem
 from bridge.cli.common import Duration, config_option, json_option, print_json, print_table, printable
 from bridge.cli.training import print_training, training_report
+from bridge.config import Address
 from bridge.training import trainer
 from smppcore.text import count_segments
 
@@ -80,6 +82,16 @@ def _missing(settings: Config, ruleset: Ruleset, folder: Path) -> list[str]:
     if not called:
         return []
     return sorted(called - load_functions(settings.functions, folder).keys() - settings.workflow.keys())
+
+
+def _readable(settings: Config) -> Iterator[tuple[str, str]]:
+    """Yield endpoints on other machines that are not reached over TLS."""
+    endpoints = [(f"webhook {hook.name}", hook.url) for hook in settings.webhook]
+    endpoints += [(f"workflow {name}", flow.url) for name, flow in settings.workflow.items()]
+    for what, url in endpoints:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not Address(parts.hostname or "", 0).loopback:
+            yield what, url
 
 
 def _report(path: Path, settings: Config, ruleset: Ruleset, older_than: float) -> dict[str, object]:
@@ -178,6 +190,8 @@ def _print(path: Path, settings: Config, ruleset: Ruleset, older_than: float) ->
             click.echo(f"Note: {file.file.removeprefix(folder)}: nobody has looked at these texts since: {shown}")
     for name in _missing(settings, ruleset, path.parent):
         click.echo(f"Note: no function answers `{name}`: every call fails; name one under [functions]")
+    for what, url in _readable(settings):
+        click.echo(f"Note: {what}: what goes to {url} can be read and changed on its way: use https")
     passed = sum(file.tests for file in ruleset.files)
     click.echo(f"{path}: no mistakes found; {passed} of {passed} rule tests passed")
     for link, longer in groupby(_longer_texts(settings, ruleset), key=lambda text: text.link):

@@ -10,7 +10,13 @@ from bridge.cli import CliProblem
 from bridge.cli.conf import conf_dir
 
 _SCENARIOS = ("hello", "throttling", "slow", "flaky", "dialects", "long", "hostile")
-FILES = ("bridge.toml", "rules/acme.toml", *(f"sim/{name}.toml" for name in _SCENARIOS), "README.md")
+FILES = (
+    "bridge.toml",
+    "rules/acme.toml",
+    "plugins/orders.py",
+    *(f"sim/{name}.toml" for name in _SCENARIOS),
+    "README.md",
+)
 
 
 @click.command()
@@ -32,5 +38,8 @@ def init(directory: Path) -> None:
             target.write_bytes((conf_dir() / name).read_bytes())
     except OSError as exc:
         raise CliProblem(f"cannot write to {directory}: {exc.strerror}") from exc
-    click.echo(f"Wrote bridge.toml, rules/acme.toml, scenarios for the simulator (sim/) and README.md to {directory}.")
+    click.echo(
+        "Wrote bridge.toml, rules/acme.toml, a function that they call (plugins/), scenarios for the simulator (sim/) "
+        f"and README.md to {directory}."
+    )
     click.echo(f"Next: smppbridge check -c {directory / 'bridge.toml'}")
