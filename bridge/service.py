@@ -27,6 +27,7 @@ from bridge.events import HooksRevived, Returned, RulesChanged
 from bridge.hooks import listeners
 from bridge.metrics import Metrics
 from bridge.options import nearest
+from bridge.pinned import with_pinned
 from bridge.rules import Request, RulesError, load
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
@@ -187,6 +188,8 @@ class Service:
         settings = self.config.store
         store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
         try:
+            training = trainer(self.config.bridge.data_dir, keep=True)
+            self.rules = await trio.to_thread.run_sync(with_pinned, self.rules, store, training, log.warning)
             engine = Engine(store, self.rules, self.config.link, clock(), listeners(self.config.webhook))
             effects = engine.start(clock())
             self._committer = Committer(engine, self._hand_out, clock)

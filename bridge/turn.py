@@ -15,6 +15,8 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bridge.analytics import HOUR, Counters, Figures, figure_key
 from bridge.deciding import Deciding
 from bridge.delivery import finish
@@ -76,6 +78,7 @@ class TurnWork(Stage):
 
     def recover(self) -> None:
         """Judge the claims that an earlier process left without an outcome: they are in doubt (invariant 2)."""
+        self._keep_rules()
         self.deciding.recall_calls()
         for row in self.store.open_claims(self.state.position.settled_below):
             self.changes.mts[row.id] = row
@@ -89,6 +92,17 @@ class TurnWork(Stage):
             if self.settlement.resends(row):
                 self.changes.queued.append(row)
                 self.outbox.load(row, self.now)
+
+    def _keep_rules(self) -> None:
+        """Keep the files of the rules in force, for sessions that outlive this process; forget what nobody keeps to."""
+        rules = self.state.rules
+        if not rules.sources:
+            return
+        kept = {rules.version, *rules.older}
+        for key, _ in self.store.page("ruleset", b"", PAGE):
+            if key.decode(errors="replace") not in kept:
+                self.changes.rows["ruleset", key] = None
+        self.changes.rows["ruleset", rules.version.encode()[:500]] = msgspec.msgpack.encode(rules.sources)
 
     def run(self, events: Iterable[Event]) -> Effects:
         """Do everything and commit it.
@@ -162,6 +176,7 @@ class TurnWork(Stage):
             self._asked.append(event)
         elif isinstance(event, RulesChanged):
             state.rules = event.rules
+            self._keep_rules()
         elif isinstance(event, HooksRecalled | HooksSettled | HooksRevived):
             self.telling.settle(event)
         elif isinstance(event, Withdrawn):

@@ -15,6 +15,7 @@ from bridge.control import ask as ask_service
 from bridge.engine import Engine
 from bridge.events import Asked
 from bridge.hooks import listeners
+from bridge.pinned import with_pinned
 from bridge.rules import Request, load
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.training import trainer
@@ -66,6 +67,7 @@ def engine_of(config: Config) -> Iterator[Engine]:
     rules = load(config.bridge.rules, trainer(config.bridge.data_dir, keep=False))
     store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
     try:
+        rules = with_pinned(rules, store, trainer(config.bridge.data_dir, keep=False), lambda _: None)
         engine = Engine(store, rules, config.link, time.time(), listeners(config.webhook))
         engine.start(time.time())
         yield engine

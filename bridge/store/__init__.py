@@ -24,7 +24,7 @@ IdKey = tuple[str, str]
 """(carrier group, message_id as normalised for the link)."""
 
 
-SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job", "figure", "hook", "dead"]
+SideTable = Literal["wake", "call", "case", "evidence", "later", "input", "job", "figure", "hook", "dead", "ruleset"]
 """A table whose rows are octets to the store; who uses it says what is in it:
 
 wake      milliseconds, 8 octets, brand NUL contact → nothing: when a conversation has something to do (bridge.deciding)
@@ -36,6 +36,7 @@ input     number NUL brand NUL id, 8 octets         → values of an entry of th
 figure    hour, 4 octets, words                     → total, 8 octets: what reports are made of (bridge.analytics)
 hook      webhook NUL number NUL brand NUL id       → an event to be told (bridge.hooks)
 dead      the same                                  → one that was given up
+ruleset   version                                   → its files: what sessions that began by it need (bridge.pinned)
 job       job NUL number NUL brand                  → id, 8 octets: what the job has made (bridge.deciding)
 """
 SIDE_TABLES: Final[tuple[SideTable, ...]] = get_args(SideTable)

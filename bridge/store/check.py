@@ -80,6 +80,7 @@ class Check:
         yield from self._simple("unmatched", lambda _, value: _fields(value, 7))
         yield from self._due()
         yield from self._simple("figure", lambda key, value: (read_key(key), read_total(value)))
+        yield from self._simple("ruleset", lambda key, value: (key.decode(), msgpack.unpackb(value)))
         yield from self._simple("hook", lambda _, value: hooks.unpack(value))
         yield from self._simple("dead", lambda _, value: hooks.unpack_dead(value))
         yield from self._simple("input", lambda _, value: inputs.read(value))
