@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from bridge import evidence
 from bridge.delivery import finish
 from bridge.desk import Stage
 from bridge.hooks import hook_prefix, webhook_of
@@ -70,6 +71,7 @@ class Erasing(Stage):
             self.changes.rows.update((("input", name), None) for name in rows)
             start = rows[-1] + b"\0"
         self._forget_events(key)
+        self._forget_evidence(key, state)
         self.changes.erased.append(key[0])
 
     def _forget_events(self, key: ContactKey) -> None:
@@ -116,3 +118,17 @@ class Erasing(Stage):
                 return
             yield row
             number = row.before if row.before < number else 0
+
+    def _forget_evidence(self, key: ContactKey, state: Conversation) -> None:
+        """Let the evidence of consent go, if it is older than the rules have it kept."""
+        brand = self.state.rules.numbers.get(state.number) or self.state.rules.named(key[1])
+        if brand is None or not brand.retain_facts or not state.evidence[0]:
+            return
+        begin = prefix(key)
+        chain = [row for row in self.store.page("evidence", begin, PAGE) if row[0].startswith(begin)]
+        if len(chain) == state.evidence[0] and all(
+            self.now - evidence.read(row).time > brand.retain_facts for _, row in chain
+        ):
+            self.changes.rows.update((("evidence", name), None) for name, _ in chain)
+            after = self.changes.conversations[key]
+            after.evidence = 0, b""

@@ -42,10 +42,14 @@ class Calendar:
     """The first conversation to be woken."""
     later: float = 0.0
     """The first message that was put off."""
+    retention: float = 0.0
+    """Messages may be old enough to lose their words."""
+    inputs_after: bytes = b""
+    """Where the walk over the table `input` goes on."""
 
     def next(self) -> float:
         """Return the earliest of them."""
-        return min(self.walk, self.due, self.parked, self.queue, self.wake, self.later)
+        return min(self.walk, self.due, self.parked, self.queue, self.wake, self.later, self.retention)
 
 
 def _queue_of(link: LinkConfig, now: float) -> LinkQueue:

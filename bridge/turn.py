@@ -41,6 +41,7 @@ from bridge.events import (
 from bridge.outbox import PAGE
 from bridge.receipts import Receipts
 from bridge.reception import Reception
+from bridge.retention import Retention
 from bridge.scheduling import Scheduling
 from bridge.settlement import Settlement
 from bridge.store import Position
@@ -71,6 +72,7 @@ class TurnWork(Stage):
         self.upkeep = Upkeep(self.desk, self.settlement, self.receipts)
         self.deciding = Deciding(self.desk, Erasing(self.desk, self.settlement))
         self.scheduling = Scheduling(self.desk)
+        self.retention = Retention(self.desk, self.settlement)
         self.telling = Telling(self.desk)
         self._returned: list[Returned] = []
         self._asked: list[Asked] = []
@@ -141,6 +143,7 @@ class TurnWork(Stage):
                 self.deciding.opted_out(self.settlement.opted_out[told:])
         self.upkeep.run(busy=busy)
         self.scheduling.begin()
+        self.retention.run(busy=busy)
         for queue in self.outbox.links.values():
             # Before the new replies: what the store's queue will hold only with this commit cannot be loaded yet.
             self._load_page(queue)
@@ -176,6 +179,7 @@ class TurnWork(Stage):
             self._asked.append(event)
         elif isinstance(event, RulesChanged):
             state.rules = event.rules
+            state.calendar.retention = 0.0
             self._keep_rules()
         elif isinstance(event, HooksRecalled | HooksSettled | HooksRevived):
             self.telling.settle(event)
@@ -347,5 +351,6 @@ class TurnWork(Stage):
             {group: r.since(self.now) for group, r in state.redelivery.items() if r.since(self.now) < inf},
             self.upkeep.mark,
             *self._flow(),
+            self.retention.marks,
         )
         self.store.commit(changes)

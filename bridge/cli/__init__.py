@@ -54,7 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bridge.cli.decode:decode",
         "Explain recorded PDUs: hex, log lines, captures, and what is wrong in them.",
     ),
-    "store": ("bridge.cli.store:store", "Check the store's file."),
+    "store": ("bridge.cli.store:store", "Check the store's file, or write it anew."),
 }
 
 # Looked up when an exception arrives: one whose module was never imported cannot have been raised.

@@ -10,6 +10,7 @@ import click
 from bridge import config as configuration
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.store.check import Check
+from bridge.store.lmdb import compact as write_anew
 from bridge.store.lmdb import kept_still
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _SHOWN = 100
 
 @click.group()
 def store() -> None:
-    """Check the store's file."""
+    """Check the store's file, or write it anew."""
 
 
 @store.command()
@@ -58,3 +59,20 @@ def check(ctx: click.Context, config: Path, *, as_json: bool) -> None:
             click.echo(f"{printable(str(folder))}: nothing wrong found")
     if problems:
         ctx.exit(1)
+
+
+@store.command()
+@config_option
+def compact(config: Path) -> None:
+    """Write the file anew without its free pages; its service must be stopped.
+
+    After that no octet is left of what was erased or forgotten. It needs room for a second file meanwhile.
+
+    \b
+    Example:
+      smppbridge store compact -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    folder = configuration.load(config).bridge.data_dir
+    with kept_still(folder):
+        before, after = write_anew(folder)
+    click.echo(f"{printable(str(folder))}: {before / (1 << 20):,.1f} MiB before, {after / (1 << 20):,.1f} MiB now")

@@ -122,6 +122,8 @@ def compile_file(
                 tables.csat if tables.csat is not None and tables.csat.ask else None,
                 tables.privacy.redact,
                 tables.profile,
+                tables.privacy.retain_text,
+                tables.privacy.retain_facts,
                 answer_first,
             )
         )

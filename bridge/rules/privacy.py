@@ -44,7 +44,7 @@ class PrivacyTable:
     retain_text: Annotated[float, _seconds] = 0.0
     """After so long the words of messages are forgotten: that there was one, and when, stays. "" = never."""
     retain_facts: Annotated[float, _seconds] = 0.0
-    """The same of the evidence of consent."""
+    """So long the evidence of consent stays when a customer is forgotten; "" = for good."""
     redact: tuple[Kind, ...] = ()
     """What is masked wherever a text is shown or exported: numbers of cards and bank accounts, e-mail addresses."""
 

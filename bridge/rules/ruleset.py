@@ -118,6 +118,10 @@ class Brand:
     """What is masked wherever a text is shown."""
     fields: Mapping[str, FieldTable] = field(default_factory=dict)
     """Of a customer's profile; without any, any name is one."""
+    retain_text: float = 0.0
+    """Seconds after which the words of messages are forgotten, 0.0 = never."""
+    retain_facts: float = 0.0
+    """Seconds for which the evidence of a customer who is forgotten is kept, 0.0 = for good."""
     answer_first: frozenset[str] = frozenset()
     """STOP words, normalised, that a flow which waits may take before they opt out."""
 

@@ -153,6 +153,8 @@ class Position:
     carrier: dict[str, tuple[float, str, int | None]] = field(default_factory=dict)
     """By link, where the carrier has been found to throttle: (submit_sm per second, 0.0 for any number; what its
     answers have shown, a word of `smppcore.adaptive.Verdict`; its last congestion_state)."""
+    forgotten: dict[str, int] = field(default_factory=dict)
+    """By retention time, in seconds: the words of messages with a smaller id are forgotten."""
 
 
 @dataclass(slots=True)

@@ -180,7 +180,7 @@ def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
 
 
 def _pack_position(p: Position) -> bytes:
-    fields = p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below, p.spent, p.carrier
+    fields = p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below, p.spent, p.carrier, p.forgotten
     return bytes(msgpack.packb(fields))
 
 
@@ -574,6 +574,49 @@ def kept_still(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: in use by a running service; stop it first") from exc
     finally:
         os.close(fd)
+
+
+def compact(path: Path) -> tuple[int, int]:
+    """Write a store anew, without the pages that nothing needs: what was deleted is in none of its octets any more.
+
+    The caller holds kept_still().
+
+    Returns:
+        Its octets before and after.
+
+    Raises:
+        StoreError: There is no room for the copy, or the store cannot be read; it stays as it was.
+    """
+    copy = path / "compact"
+    file = path / "data.mdb"
+    before = file.stat().st_size
+    try:
+        copy.mkdir(mode=0o700, exist_ok=True)
+        (copy / "data.mdb").unlink(missing_ok=True)
+        env = lmdb.open(str(path), readonly=True, lock=False, max_dbs=len(_TABLES))
+        try:
+            env.copy(str(copy), compact=True)
+        finally:
+            env.close()
+        with (copy / "data.mdb").open("rb+") as written:
+            os.fchmod(written.fileno(), 0o600)
+            os.fsync(written.fileno())
+        (copy / "data.mdb").replace(file)
+        copy.rmdir()
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except lmdb.Error as exc:
+        raise _explain(exc, path) from exc
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written anew: {exc.strerror}") from exc
+    finally:
+        if copy.exists():
+            (copy / "data.mdb").unlink(missing_ok=True)
+            copy.rmdir()
+    return before, file.stat().st_size
 
 
 def service_running(path: Path) -> bool:
