@@ -224,6 +224,7 @@ class Service:
                     await self._stop.wait()
                     await self._drain(running)
                     front.cancel_scope.cancel()
+                await self._courier.close()
                 with trio.move_on_after(5) as scope:
                     await self._committer.drained()
                 if scope.cancelled_caught:

@@ -46,6 +46,8 @@ MOST_HELD = 5000
 """Events of one webhook that are held in memory, nearly."""
 MOST_OF_ONE = 10
 """The same, of one customer."""
+GRACE = 2.0
+"""Seconds that posts on their way are waited for when the service stops."""
 PAUSE = 1.0
 """Seconds between two walks while nothing moves."""
 MUCH = 10_000
@@ -183,6 +185,9 @@ class Courier:
         self._done: list[bytes] = []
         self._dead: list[tuple[bytes, str]] = []
         self._woken = trio.Event()
+        self._landed = trio.Event()
+        self._posting = 0
+        self._closing = False
         self._nursery: trio.Nursery | None = None
         self._much = dict.fromkeys(("waiting", "dead"), MUCH)
 
@@ -198,10 +203,22 @@ class Courier:
                     await self._woken.wait()
                 await trio.sleep(_FLUSH)
                 self._woken = trio.Event()
-                if self._done or self._dead:
-                    self._put(HooksSettled(self._done, self._dead))
-                    self._done, self._dead = [], []
+                self._settle()
                 self._ask()
+
+    async def close(self) -> None:
+        """Begin no more posts, wait a little for those that are on their way, and settle what they came to."""
+        self._closing = True
+        with trio.move_on_after(GRACE):
+            while self._posting:
+                self._landed = trio.Event()
+                await self._landed.wait()
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._done or self._dead:
+            self._put(HooksSettled(self._done, self._dead))
+            self._done, self._dead = [], []
 
     def _ask(self) -> None:
         """Have the walks go on where there is room; what was settled before is no longer among their rows."""
@@ -322,7 +339,14 @@ class Courier:
         body = json.dumps(hook.body(), ensure_ascii=False, separators=(",", ":")).encode()
         while True:
             async with line.limit:
-                why = await self._once(webhook, hook, body)
+                if self._closing:
+                    await trio.sleep_forever()  # the next run tells it
+                self._posting += 1
+                try:
+                    why = await self._once(webhook, hook, body)
+                finally:
+                    self._posting -= 1
+                    self._landed.set()
             if not why:
                 if line.down and stream.failures:
                     line.down, line.given_up = False, 0

@@ -19,7 +19,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bridge.config import WebhookConfig, WebhookRetry
 from bridge.hooks import Hook, hook_key, pack, unpack_dead
-from bridge.webhooks import MOST_HELD, MOST_OF_ONE, MUCH, Courier, poster, secret_octets, signed
+from bridge.webhooks import GRACE, MOST_HELD, MOST_OF_ONE, MUCH, Courier, poster, secret_octets, signed
 from tests.pipeline import Bridge, link
 
 if TYPE_CHECKING:
@@ -270,6 +270,21 @@ async def test_what_is_not_taken_comes_again_and_is_given_up_in_the_end(
     assert len([r for r in caplog.records if "what it is to be told waits" in r.message]) == 2
     assert len([r for r in caplog.records if "takes events again" in r.message]) == 1
     assert len([r for r in caplog.records if "gives up events" in r.message]) == 1
+
+
+async def test_at_a_stop_what_is_on_its_way_is_waited_for_and_nothing_more_is_told(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    receiver = Receiver(lambda request, number: 0.5 if b'"1"' in request.content else 60.0)
+    desk = Desk(receiver, stored=[row(1), row(2), row(3, "2")])
+    await nursery.start(desk.run)
+    await trio.sleep(0.2)
+    began = trio.current_time()
+    await desk.courier.close()
+    assert trio.current_time() - began == GRACE
+    await trio.sleep(60.0)
+    assert desk.waiting() == [row(2)[0], row(3, "2")[0]]
+    assert len(receiver.requests) == 2
 
 
 async def test_who_is_gone_gets_no_more(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
