@@ -26,7 +26,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import trio
 
 from bridge.events import HooksRecalled, HooksSettled
@@ -86,21 +86,21 @@ def signed(body: bytes, number: str, timestamp: int, secret: str) -> dict[str, s
     return headers
 
 
-def poster() -> httpx.AsyncClient:
+def poster() -> httpx2.AsyncClient:
     """Return a client that knows no time limit but ours, and trusts the system's authorities, as links do."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-    return httpx.AsyncClient(
-        limits=limits, timeout=httpx.Timeout(None), trust_env=False, verify=ssl.create_default_context()
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx2.AsyncClient(
+        limits=limits, timeout=httpx2.Timeout(None), trust_env=False, verify=ssl.create_default_context()
     )
 
 
 async def post(
-    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], patience: float, method: str = "POST"
+    client: httpx2.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], patience: float, method: str = "POST"
 ) -> tuple[int, bytes]:
     """Post, and return the status and the beginning of the answer; where it redirects to is not followed.
 
     Raises:
-        httpx.HTTPError: There is no answer.
+        httpx2.HTTPError: There is no answer.
         trio.TooSlowError: Not within `patience` seconds.
     """
     with trio.fail_after(patience):
@@ -174,7 +174,7 @@ class Courier:
         webhooks: Sequence[WebhookConfig],
         put: Callable[[Event], None],
         clock: Callable[[], float],
-        client: httpx.AsyncClient,
+        client: httpx2.AsyncClient,
         rng: random.Random,
     ) -> None:
         self._put = put
@@ -370,6 +370,6 @@ class Courier:
             status, _ = await post(self._client, webhook.url, body, headers, webhook.timeout)
         except trio.TooSlowError:
             return f"no answer within {webhook.timeout:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as exc:
             return f"{type(exc).__name__}: {exc}".splitlines()[0][:200]
-        return "" if 200 <= status < 300 else f"{status} {httpx.codes.get_reason_phrase(status)}".strip()
+        return "" if 200 <= status < 300 else f"{status} {httpx2.codes.get_reason_phrase(status)}".strip()

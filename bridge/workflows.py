@@ -18,7 +18,7 @@ from bridge.webhooks import post, signed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx
+    import httpx2
 
     from bridge.calling import Function
     from bridge.config import WorkflowConfig
@@ -28,7 +28,7 @@ class WorkflowError(Exception):
     """An endpoint did not answer as it should; the text says how."""
 
 
-def workflows(configured: Mapping[str, WorkflowConfig], client: httpx.AsyncClient) -> dict[str, Function]:
+def workflows(configured: Mapping[str, WorkflowConfig], client: httpx2.AsyncClient) -> dict[str, Function]:
     """Return a function for each configured endpoint.
 
     Args:
@@ -38,7 +38,7 @@ def workflows(configured: Mapping[str, WorkflowConfig], client: httpx.AsyncClien
     return {name: _function(config, client) for name, config in configured.items()}
 
 
-def _function(config: WorkflowConfig, client: httpx.AsyncClient) -> Function:
+def _function(config: WorkflowConfig, client: httpx2.AsyncClient) -> Function:
     async def call(values: dict[str, str]) -> Mapping[str, object]:
         body = json.dumps(values, ensure_ascii=False).encode()
         number = f"call_{values.get('call_id', '')}"

@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import httpx
+import httpx2
 import pytest
 import trio
 import trio.lowlevel
@@ -48,7 +48,7 @@ def row(number: int, contact: str = "1", name: str = "crm") -> Row:
     return hook_key(name, event), pack(event)
 
 
-class Octets(httpx.AsyncByteStream):
+class Octets(httpx2.AsyncByteStream):
     """An answer as it comes from a socket."""
 
     def __init__(self, octets: bytes, times: float = 1) -> None:
@@ -65,14 +65,14 @@ class Octets(httpx.AsyncByteStream):
 class Receiver:
     """The other program: answers as told, and keeps what it was told."""
 
-    def __init__(self, answer: Callable[[httpx.Request, int], httpx.Response | Exception | float]) -> None:
+    def __init__(self, answer: Callable[[httpx2.Request, int], httpx2.Response | Exception | float]) -> None:
         self.told: list[dict[str, Any]] = []
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
         self.times: list[float] = []
         self._answer = answer
-        self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._take))
+        self.client = httpx2.AsyncClient(transport=httpx2.MockTransport(self._take))
 
-    async def _take(self, request: httpx.Request) -> httpx.Response:
+    async def _take(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         self.times.append(trio.current_time())
         answer = self._answer(request, len(self.requests))
@@ -80,12 +80,12 @@ class Receiver:
             raise answer
         if isinstance(answer, float):
             await trio.sleep(answer)
-            return httpx.Response(200, stream=Octets(b""))
+            return httpx2.Response(200, stream=Octets(b""))
         if answer.status_code < 300:
             self.told.append(json.loads(request.content))
         if isinstance(answer.stream, Octets):
             return answer
-        return httpx.Response(answer.status_code, stream=Octets(answer.content))
+        return httpx2.Response(answer.status_code, stream=Octets(answer.content))
 
     def ids(self) -> list[str]:
         return [event["id"] for event in self.told]
@@ -137,8 +137,8 @@ class Desk:
         return [(key, unpack_dead(value).why) for (table, key), value in self.side.items() if table == "dead"]
 
 
-def taken(request: httpx.Request, number: int) -> httpx.Response:
-    return httpx.Response(204)
+def taken(request: httpx2.Request, number: int) -> httpx2.Response:
+    return httpx2.Response(204)
 
 
 async def test_what_is_told_is_signed_as_the_specification_says(
@@ -170,7 +170,7 @@ def test_secrets() -> None:
 
 async def test_only_our_own_time_limits_hold_and_certificates_are_verified() -> None:
     async with poster() as client:
-        assert client.timeout == httpx.Timeout(None)
+        assert client.timeout == httpx2.Timeout(None)
         assert not client.follow_redirects
         pool = client._transport._pool  # type: ignore[attr-defined]
         assert pool._ssl_context.verify_mode == ssl.CERT_REQUIRED
@@ -179,10 +179,10 @@ async def test_only_our_own_time_limits_hold_and_certificates_are_verified() -> 
 async def test_a_customers_events_come_in_order_and_others_do_not_wait(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    def answer(request: httpx.Request, number: int) -> httpx.Response:
+    def answer(request: httpx2.Request, number: int) -> httpx2.Response:
         event = json.loads(request.content)
         bad = event["data"]["contact"] == "1" and trio.current_time() < 3.0
-        return httpx.Response(500 if bad else 200)
+        return httpx2.Response(500 if bad else 200)
 
     receiver = Receiver(answer)
     desk = Desk(receiver, stored=[row(1), row(2), row(3, "2"), row(4)])
@@ -200,9 +200,9 @@ async def test_one_who_refuses_everything_holds_nobody_else_back_however_much_wa
 ) -> None:
     """A webhook that is down, and a customer whose events nobody takes, with more of both than is held in memory."""
 
-    def answer(request: httpx.Request, number: int) -> httpx.Response:
+    def answer(request: httpx2.Request, number: int) -> httpx2.Response:
         down = request.url.host == "a.example" or json.loads(request.content)["data"]["contact"] == "1"
-        return httpx.Response(500 if down else 200)
+        return httpx2.Response(500 if down else 200)
 
     webhooks = [
         WebhookConfig("a", "https://a.example/", retry=WebhookRetry(10.0, 60.0)),
@@ -224,7 +224,7 @@ async def test_one_who_refuses_everything_holds_nobody_else_back_however_much_wa
 async def test_all_are_told_in_order_when_a_webhook_comes_back_and_more_happens_meanwhile(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
-    receiver = Receiver(lambda request, number: httpx.Response(200 if trio.current_time() > 5.0 else 503))
+    receiver = Receiver(lambda request, number: httpx2.Response(200 if trio.current_time() > 5.0 else 503))
     contacts = [str(n) for n in range(250)]
     stored = [row(n, contacts[n % 250]) for n in range(6 * MOST_OF_ONE * 100)]
     desk = Desk(receiver, stored=stored)
@@ -244,17 +244,17 @@ async def test_all_are_told_in_order_when_a_webhook_comes_back_and_more_happens_
 
 
 @pytest.mark.parametrize(
-    "failure", [httpx.Response(302), httpx.Response(400), httpx.ConnectError("refused"), 1000.0], ids=str
+    "failure", [httpx2.Response(302), httpx2.Response(400), httpx2.ConnectError("refused"), 1000.0], ids=str
 )
 async def test_what_is_not_taken_comes_again_and_is_given_up_in_the_end(
     nursery: trio.Nursery,
     autojump_clock: MockClock,
-    failure: httpx.Response | Exception | float,
+    failure: httpx2.Response | Exception | float,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def answer(request: httpx.Request, number: int) -> httpx.Response | Exception | float:
+    def answer(request: httpx2.Request, number: int) -> httpx2.Response | Exception | float:
         bad = request.headers["webhook-id"] == "evt_1" or trio.current_time() < 1.0
-        return failure if bad else httpx.Response(200)
+        return failure if bad else httpx2.Response(200)
 
     receiver = Receiver(answer)
     desk = Desk(receiver, stored=[row(1), row(2), row(3, "2")])
@@ -288,7 +288,7 @@ async def test_at_a_stop_what_is_on_its_way_is_waited_for_and_nothing_more_is_to
 
 
 async def test_who_is_gone_gets_no_more(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
-    receiver = Receiver(lambda request, number: httpx.Response(410))
+    receiver = Receiver(lambda request, number: httpx2.Response(410))
     desk = Desk(receiver, stored=[row(1), row(2, name="other")])
     await nursery.start(desk.run)
     await trio.sleep(1)
@@ -307,7 +307,7 @@ async def test_a_url_that_a_rules_file_names_is_told_too(nursery: trio.Nursery, 
 
 
 async def test_a_long_answer_is_not_read_to_its_end(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
-    receiver = Receiver(lambda request, number: httpx.Response(200, stream=Octets(bytes(1000), inf)))
+    receiver = Receiver(lambda request, number: httpx2.Response(200, stream=Octets(bytes(1000), inf)))
     desk = Desk(receiver, stored=[row(1)])
     await nursery.start(desk.run)
     await trio.sleep(1)
@@ -316,7 +316,7 @@ async def test_a_long_answer_is_not_read_to_its_end(nursery: trio.Nursery, autoj
 
 
 async def test_a_customer_who_is_forgotten_is_told_of_no_more(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
-    receiver = Receiver(lambda request, number: httpx.Response(500 if trio.current_time() < 20.0 else 200))
+    receiver = Receiver(lambda request, number: httpx2.Response(500 if trio.current_time() < 20.0 else 200))
     desk = Desk(receiver, stored=[row(1), row(2), row(3, "2")])
     await nursery.start(desk.run)
     await trio.sleep(5)

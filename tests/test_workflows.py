@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import pytest
 
 from bridge.config import WorkflowConfig
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_workflow_is_called_as_a_function() -> None:
-    receiver = Receiver(lambda request, number: httpx.Response(200, json={"status": "lost", "days": 3}))
+    receiver = Receiver(lambda request, number: httpx2.Response(200, json={"status": "lost", "days": 3}))
     call = workflows({"orders": WorkflowConfig("https://x.example/call", secret=SECRET)}, receiver.client)["orders"]
     assert await call({"order": "1", "call_id": "7"}) == {"status": "lost", "days": 3}  # type: ignore[misc]
     (request,) = receiver.requests
@@ -38,13 +38,13 @@ async def test_an_endpoint_is_asked_in_its_own_way_and_for_so_long(autojump_cloc
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (httpx.Response(500), "status 500"),
-        (httpx.Response(200, content=b"x"), "no JSON"),
-        (httpx.Response(200, json=[1]), "no flat JSON object"),
-        (httpx.Response(200, json={"a": {}}), "no flat JSON object"),
+        (httpx2.Response(500), "status 500"),
+        (httpx2.Response(200, content=b"x"), "no JSON"),
+        (httpx2.Response(200, json=[1]), "no flat JSON object"),
+        (httpx2.Response(200, json={"a": {}}), "no flat JSON object"),
     ],
 )
-async def test_an_answer_that_is_none(answer: httpx.Response, why: str) -> None:
+async def test_an_answer_that_is_none(answer: httpx2.Response, why: str) -> None:
     receiver = Receiver(lambda request, number: answer)
     call = workflows({"orders": WorkflowConfig("https://x.example/call")}, receiver.client)["orders"]
     with pytest.raises(WorkflowError, match=why):
