@@ -329,7 +329,7 @@ async def test_a_customer_who_is_forgotten_is_told_of_no_more(nursery: trio.Nurs
     assert (desk.waiting(), desk.dead()) == ([], [])
 
 
-async def test_a_backlog_is_warned_of_at_each_tenfold(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_backlog_is_warned_of_at_each_tenfold(caplog: pytest.LogCaptureFixture) -> None:
     courier = Desk(Receiver(taken)).courier
     for waiting in (1, MUCH, MUCH + 1, 10 * MUCH, 5, MUCH):
         courier.backlog(waiting, 0)
