@@ -339,8 +339,8 @@ def search(reader: LmdbReader, words: str, state: str, limit: int, newest: int) 
     """
     wanted = words.casefold()
     found: list[Mo | Mt] = []
-    # Without letters there is but one way to write it: its octets are found before anything is unpacked.
-    needle = words.encode() if words.upper() == words.lower() else b""
+    # What is in the alphabet of ASCII is found in the octets before anything is unpacked.
+    needle = words.lower().encode() if words.isascii() else b""
     for row in reader.newest(needle, newest):
         held = (
             (row.text, row.source, row.destination, row.rule)

@@ -700,7 +700,7 @@ class LmdbReader:
         """Return messages of both ways, the newest first.
 
         Args:
-            needle: Only those with these octets somewhere.
+            needle: Only those with these octets somewhere, whatever the case of their letters; in lower case.
             most: So many ids are looked at, 0 = all.
         """
         end = max(self.position.next_id - most, 0) if most else 0
@@ -722,7 +722,7 @@ class LmdbReader:
                     if not found:
                         break
                     key = cursor.key()
-                    if needle in cursor.value():
+                    if needle in cursor.value().lower():
                         page.append(cursor.value())
                     found = cursor.prev()
             yield from map(unpack, page)
