@@ -310,6 +310,8 @@ def test_a_breach_tells_a_url_and_moves_on_by_the_clock_of_the_brand() -> None:
     assert decision.facts[0].values["notify"] == "https://crm.example/sla"
     assert case_of(decision).due == case.due + 5 * MINUTE
     assert "must be a URL" in problems(HOURS.replace("https://crm.example/sla", "crm"))[0]
+    long = "https://crm.example/" + "x" * 400
+    assert "must be 400 characters or fewer, not 420" in problems(HOURS.replace("https://crm.example/sla", long))[0]
     long = f"https://crm.example/{'x' * 400}"
     assert "characters or fewer" in problems(HOURS.replace("https://crm.example/sla", long))[0]
 
