@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 import zoneinfo
 from pathlib import Path
@@ -197,3 +198,19 @@ def test_tests_do_not_run_over_rules_with_mistakes() -> None:
 def test_the_documented_texts_of_the_shipped_rules_fit_one_sms() -> None:
     raw = tomllib.loads(ACME.read_text(encoding="utf-8"))
     assert raw["template"]["order_status"]["max_segments"] == 1
+
+
+def test_what_the_shipped_rules_comment_out_is_right() -> None:
+    source = (Path(__file__).parent.parent / "conf" / "rules" / "acme.toml").read_text(encoding="utf-8")
+    before, mark, rest = source.partition("# ---------------------------------------------------------------- more")
+    shown, tests, _ = rest.partition("# ---------------------------------------------------------------- tests")
+    assert mark
+    assert tests  # those of the file hold without what is commented out
+    plain = re.sub(r"^# ?", "", shown.partition("\n")[2], flags=re.MULTILINE)
+    before = re.sub(r"^# (reopen_window|max_auto_replies)", r"\1", before, flags=re.MULTILINE)
+    rules = compiled(before + plain)
+    brand = rules.numbers["60606"]
+    assert brand.hours is not None
+    assert brand.csat is not None
+    assert brand.queues.keys() == {"care", "supervisors"}
+    assert brand.understanding is not None
