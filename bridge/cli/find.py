@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bridge import lookup
-from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
-from bridge.export import iso, mo_row, mt_row
-from bridge.records import Mo
-from bridge.rules.privacy import masked
+from bridge.cli.common import config_option, json_option, reader_of
+from bridge.cli.listing import print_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,21 +33,9 @@ def find(words: str, config: Path, state: str, limit: int, *, everything: bool, 
     with reader_of(config) as (_, reader):
         rows = lookup.search(reader, words, state, limit, 0 if everything else _NEWEST)
         newest = reader.position.next_id
-    if as_json:
-        print_json([mo_row(row) if isinstance(row, Mo) else mt_row(row) for row in rows])
-        return
-    if rows:
-        print_table(
-            ("id", "time", "", "customer", "text", "state"),
-            [
-                (row.id, iso(row.time), "←", row.source, masked(row.text, row.personal), row.outcome)
-                if isinstance(row, Mo)
-                else (row.id, iso(row.created), "→", row.contact, masked(row.text, row.personal), row.state)
-                for row in rows
-            ],
-            right=("id",),
-        )
+    if rows or as_json:
+        print_messages(rows, as_json=as_json, other_side=True)
     else:
         click.echo("No message has that.")
-    if len(rows) < limit and not everything and newest > _NEWEST:
+    if not as_json and len(rows) < limit and not everything and newest > _NEWEST:
         click.echo(f"The newest {_NEWEST:,} were looked at; --all looks at every one.")

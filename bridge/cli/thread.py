@@ -8,10 +8,8 @@ import click
 
 from bridge import history
 from bridge.cli.asking import contact_of
-from bridge.cli.common import config_option, json_option, print_json, print_table, reader_of
-from bridge.export import iso, mo_row, mt_row
-from bridge.records import Mo
-from bridge.rules.privacy import masked
+from bridge.cli.common import config_option, json_option, reader_of
+from bridge.cli.listing import print_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,18 +29,7 @@ def thread(number: str, config: Path, limit: int, *, as_json: bool) -> None:
     """  # noqa: D301  \b keeps click from wrapping the example
     with reader_of(config) as (_, reader):
         rows = list(history.thread(reader, contact_of(number), limit))
-    if as_json:
-        print_json([mo_row(row) if isinstance(row, Mo) else mt_row(row) for row in rows])
-    elif rows:
-        print_table(
-            ("id", "time", "", "brand's number", "text", "state"),
-            [
-                (row.id, iso(row.time), "←", row.destination, masked(row.text, row.personal), row.outcome)
-                if isinstance(row, Mo)
-                else (row.id, iso(row.created), "→", row.number, masked(row.text, row.personal), row.state)
-                for row in rows
-            ],
-            right=("id",),
-        )
+    if rows or as_json:
+        print_messages(rows, as_json=as_json, other_side=False)
     else:
         click.echo("There are no messages of this number.")
