@@ -67,6 +67,11 @@ class Carrier:
         return len(self._sessions)
 
     @property
+    def waiting(self) -> int:
+        """How many claimed messages no session has taken."""
+        return len(self.outbound)
+
+    @property
     def ready(self) -> bool:
         """Whether at least one session is bound that can send and one that can receive, as far as the link has both."""
         bind = self.config.bind

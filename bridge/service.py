@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bridge.calling import Function
     from bridge.config import Config, LinkConfig, TlsConfig
     from bridge.events import Effects, OpenCall
+    from bridge.gateway import Gateway
     from bridge.rules import Ruleset
 
 log = logging.getLogger("smppbridge")
@@ -129,7 +130,7 @@ class Service:
         self._caller = Caller(functions or {})
         self._reloading = trio.Lock()
         self._metrics = Metrics()
-        self._carriers: dict[str, Carrier] = {}
+        self._carriers: dict[str, Gateway] = {}
         self._clients: dict[str, Esme] = {}
         self._committer: Committer | None = None
         self._tracer: Tracer | None = None
@@ -160,7 +161,7 @@ class Service:
     def metrics_text(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
         for name, carrier in self._carriers.items():
-            self._metrics.link(name, carrier.sessions, len(carrier.outbound))
+            self._metrics.link(name, carrier.sessions, carrier.waiting)
             if self._committer is not None:
                 limits = self._committer.engine.outbox.links[name].limits
                 self._metrics.flow(name, limits.rate, limits.carrier.congestion)

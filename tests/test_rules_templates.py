@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from bridge.records import Conversation
 from bridge.rules import Inbound
 from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render
+from tests.rules_helpers import BRAND, CONTACT, compiled, say
 
 KNOWN = {"brand": "Acme", "url": "a.example", "empty": ""}
 MESSAGE = Inbound(" Where is IT ", "15550001234", "60606", "link-a")
@@ -80,3 +84,44 @@ def test_a_bad_template_is_refused(source: str, message: str) -> None:
 
 def test_the_shortest_text_leaves_out_what_has_no_default() -> None:
     assert compile_text("{brand} {order} {name|you}.", KNOWN, {"order", "name"}).shortest() == "Acme  you."
+
+
+def test_no_profile_however_odd_is_sent_with_a_hole() -> None:
+    source = (
+        BRAND
+        + """\
+[profile]
+name = "text"
+plan = "text"
+[[keyword]]
+words = ["who"]
+match = "first"
+reply = "who"
+[[pattern]]
+name = "code"
+regex = 'code (?P<code>\\\\w*)'
+reply = "code"
+[template.who]
+en = "Hi {name|there}, {plan|basic}: {code|none yet} {word2|-}"
+[template.code]
+en = "{code} for {name}"
+"""
+    )
+    rules = compiled(source)
+    rng = random.Random(4)
+    odd = ["", " ", "None", "{name}", "{", "}}", "null", "\u202e", "Ann", "\n", "a|b", "%s", "{0}", "Zoë", "\0"]
+    sent = 0
+    for _ in range(10_000):
+        profile = {name: rng.choice(odd) for name in ("name", "plan") if rng.random() < 0.7}
+        known = Conversation(CONTACT, "acme", profile=profile)
+        decision = say(rules, rng.choice(("who", "who knows", "who " + rng.choice(odd), "code X1", "code ")), known)
+        for reply in decision.replies:
+            sent += 1
+            text = reply.text
+            for value in sorted(filter(None, odd), key=len, reverse=True):
+                text = text.replace(value, "")  # what the customer is called is the customer's
+            assert reply.text.strip()
+            assert "None" not in text
+            assert not set("{}").intersection(text)
+        assert decision.replies or decision.outcome == "escalated"
+    assert sent > 5000
