@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridge.desk import Stage
 from bridge.erasing import blank
+from bridge.hooks import unpack_dead
 from bridge.records import Mt
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Retention(Stage):
         if busy:
             return
         nexts = [self._walk(seconds, times) for seconds in sorted(set(times.values()))]
-        nexts.append(self._inputs(times))
+        nexts += [self._inputs(times), self._dead(times)]
         calendar.retention = min(nexts)
 
     def _walk(self, seconds: float, times: Mapping[str, float]) -> float:
@@ -101,4 +102,15 @@ class Retention(Stage):
             if _id.unpack(key[-8:])[0] < self.marks.get(f"{times.get(brand, 0.0):g}", 0):
                 self.changes.rows["input", key] = None
         calendar.inputs_after = page[-1][0] + b"\0" if len(page) == PAGE else b""
+        return self.now if len(page) == PAGE else self.now + PAUSE
+
+    def _dead(self, times: Mapping[str, float]) -> float:
+        """Let go of a page of dead letters that are as old."""
+        calendar = self.state.calendar
+        page = self.store.page("dead", calendar.dead_after, PAGE)
+        for key, value in page:
+            hook = unpack_dead(value).hook
+            if (seconds := times.get(hook.brand)) and self.now - hook.time >= seconds:
+                self.changes.rows["dead", key] = None
+        calendar.dead_after = page[-1][0] + b"\0" if len(page) == PAGE else b""
         return self.now if len(page) == PAGE else self.now + PAUSE

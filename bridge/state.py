@@ -46,6 +46,8 @@ class Calendar:
     """Messages may be old enough to lose their words."""
     inputs_after: bytes = b""
     """Where the walk over the table `input` goes on."""
+    dead_after: bytes = b""
+    """Where the walk over the table `dead` goes on."""
 
     def next(self) -> float:
         """Return the earliest of them."""

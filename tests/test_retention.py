@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from bridge import inputs
 from bridge.cli import main
 from bridge.events import Asked
+from bridge.hooks import Dead, Hook, hook_key, pack, unpack_dead
 from bridge.retention import PAGE
 from bridge.rules import Request
 from bridge.store.lmdb import LmdbStore
@@ -111,6 +112,20 @@ def test_a_long_history_is_forgotten_page_by_page(monkeypatch: pytest.MonkeyPatc
         bridge.turn()
     assert set(texts(bridge)) == {""}
     assert not [1 for table, _ in bridge.memory.side if table == "input"]
+
+
+def test_old_dead_letters_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.retention.PAGE", 2)
+    bridge = Bridge(link(), ruleset=rules(SOURCE))
+    old = [Hook(n, "received", START, "1", "acme", 1, {"text": "secret"}) for n in range(1, 4)]
+    young = Hook(9, "received", START + 20 * DAY, "1", "acme", 1, {})
+    for hook in (*old, young):
+        bridge.memory.side["dead", hook_key("crm", hook)] = pack(Dead(hook, "500", hook.time))
+    bridge.now = START + 31 * DAY
+    for _ in range(6):
+        bridge.turn()
+    left = [unpack_dead(value).hook.id for (table, _), value in bridge.memory.side.items() if table == "dead"]
+    assert left == [9]
 
 
 def test_old_evidence_goes_with_its_customer() -> None:
