@@ -76,3 +76,11 @@ def test_domains() -> None:
 def test_the_lists_are_dated() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", markers().date)
     assert "bit.ly" in markers().shorteners
+
+
+def test_a_sender_that_cannot_be_answered_says_how_else() -> None:
+    source = BRAND.replace('["60606"]', '["60606", "ACME"]')
+    texts = '[template.a]\nen = "hello"\n[template.b]\nen = "hello, see {help_contact}"\n'
+    assert notes(source + texts) == [
+        "7: template.a.en: comes from ACME too, which cannot be answered: it must name help@acme.example"
+    ]

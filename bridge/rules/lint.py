@@ -154,12 +154,25 @@ class _Lint:
                 self._costs(here, words, source)
             if table.reviewed and name in brand.texts:
                 self._age(self._at.child("template").child(name).child("reviewed"), table.reviewed)
+        self._answerable(brand, tables)
         if len(used) > 1:
             here = self._at.child("brand").child(brand.name)
             self.note(
                 here,
                 f"its texts link to {len(used)} domains ({', '.join(sorted(used)[:_MOST_SHOWN])}); carriers want one",
             )
+
+    def _answerable(self, brand: Brand, tables: RulesTables) -> None:
+        """A sender that is a word cannot be answered: each text has to say how else (CTIA Messaging Principles)."""
+        words = [number for number in brand.numbers if not number.removeprefix("+").isdigit()]
+        contact = tables.brand[brand.name].help_contact
+        if not words:
+            return
+        for name in tables.template:
+            for language, text in brand.texts.get(name, {}).items():
+                if language and contact not in text.shortest():
+                    here = self._at.child("template").child(name).child(language)
+                    self.note(here, f"comes from {words[0]} too, which cannot be answered: it must name {contact}")
 
     def _costs(self, at: At, words: str, source: str) -> None:
         """Say which character makes a text one of 70 characters an SMS."""
