@@ -30,6 +30,7 @@ from bridge.options import (
     parse,
     size,
     text,
+    url,
     whole,
 )
 from bridge.tokens import parse_tokens
@@ -495,13 +496,6 @@ EVENTS: tuple[EventKind, ...] = get_args(EventKind)
 """What webhooks can be told of."""
 
 
-def _url(value: object, at: At) -> str:
-    given = text(value, at)
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", given):
-        raise BadValue('must be a URL, as "https://crm.example/hooks"')
-    return given
-
-
 _SECRET = re.compile(r"\$\{(file:)?([^{}]*)\}")
 
 
@@ -555,7 +549,7 @@ class WebhookConfig:
 
     name: Annotated[str, _name] = ""
     """Unique; in the log and in `smppbridge webhooks`."""
-    url: Annotated[str, _url] = ""
+    url: Annotated[str, url] = ""
     """Where events are posted."""
     events: tuple[EventKind, ...] = ()
     """Of which it is told; empty = of all."""
@@ -581,7 +575,7 @@ class WebhookConfig:
 class WorkflowConfig:
     """[workflow.NAME]: an HTTP endpoint that flows call by that name, as they call functions."""
 
-    url: Annotated[str, _url] = ""
+    url: Annotated[str, url] = ""
     """Where the variables go, as a JSON object; what it answers, a flat one, becomes variables."""
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """Of the request."""

@@ -272,6 +272,14 @@ def text(value: object, at: At) -> str:
     return value
 
 
+def url(value: object, at: At) -> str:
+    """The address of something that HTTP reaches."""
+    given = text(value, at)
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", given):
+        raise BadValue('must be a URL, as "https://crm.example/hooks"')
+    return given
+
+
 def _flag(value: object, at: At) -> bool:
     del at
     if not isinstance(value, bool):

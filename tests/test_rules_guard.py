@@ -48,7 +48,7 @@ def test_the_same_text_a_third_time_in_a_row_has_no_answer() -> None:
     customer = Customer(guarded())
     assert customer.layers("hours", "HOURS!", "hours") == ["keyword", "keyword", "loop"]
     decision = customer.say("hours")
-    assert (decision.outcome, decision.rule, decision.replies) == ("silent", "loop.identical", ())
+    assert (decision.outcome, decision.rule, decision.replies) == ("escalated", "loop.identical", ())
     assert decision.detail == "the same text 4 times in a row"
     assert customer.say("CD123").layer == "pattern"
     assert customer.say("hours", after=601).layer == "keyword"

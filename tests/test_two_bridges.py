@@ -11,7 +11,7 @@ import trio
 from bridge.rules import load
 from bridge.service import Service
 from bridge.store.lmdb import LmdbReader
-from smppcore.pdu import DeliverSM, SubmitSM
+from smppcore.pdu import SubmitSM
 from tests.pipeline import text
 from tests.test_service import Smsc, carrier, config
 
@@ -95,5 +95,4 @@ async def test_two_bridges_stop_within_ten_messages_and_tell_people(tmp_path: Pa
         reader = LmdbReader(tmp_path / name / "var")
         escalated += sum(state.case is not None for state in reader.conversations())
         reader.close()
-    assert escalated >= (0 if identical else 1)
-    assert all(isinstance(pdu, DeliverSM) for pdu in left.to_send) or not left.to_send
+    assert escalated >= 1

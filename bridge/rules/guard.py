@@ -4,7 +4,8 @@
     max_auto_replies = { count = 5, per = "10m", identical = 2, then = "mute_1h_and_escalate" }
 
 The same text a third time in a row has no third answer. After so many automatic replies within that time the
-conversation is muted, and a person is told. Answers to control words are not counted: they have limits of their own.
+conversation is muted. A person is told in both cases. Answers to control words are not counted: they have limits of
+their own.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def hear(table: GuardTable, state: Conversation, whole: str, now: float) -> Halt
         replies = ()
         halt = Halt("loop.count", table.then.escalate, f"{table.count} automatic replies within {table.per:g} s")
     elif table.identical and same > table.identical:
-        halt = Halt("loop.identical", escalate=False, detail=f"the same text {same} times in a row")
+        halt = Halt("loop.identical", table.then.escalate, detail=f"the same text {same} times in a row")
     state.guard = Guard(replies, whole, same, muted, now)
     return halt
 
