@@ -110,11 +110,11 @@ def link_rows(reader: LmdbReader, links: Sequence[LinkConfig], *, running: bool)
             "mt": counts.get("mt", 0),
             "submits": counts.get("submit", 0),
             "receipts": counts.get("receipt", 0),
-            "flow": None if link is None else _flow_row(reader, link, running=running),
+            "flow": None if link is None else flow_row(reader, link, running=running),
         }
 
 
-def _flow_row(reader: LmdbReader, link: LinkConfig, *, running: bool) -> Row:
+def flow_row(reader: LmdbReader, link: LinkConfig, *, running: bool) -> Row:
     """Return how fast a link may send, and what of its days is used."""
     position, limits = reader.position, link.limits
     rate, verdict, congestion = position.carrier.get(link.name, (0.0, "open", None)) if running else (0.0, "open", None)
@@ -327,7 +327,7 @@ def _spellings(digits: str) -> Iterator[str]:
         yield padded.upper()
 
 
-def search(reader: LmdbReader, words: str, state: str, limit: int, newest: int) -> list[Mo | Mt]:
+def search(reader: LmdbReader, words: str, state: str, limit: int, newest: int, below: int = 0) -> list[Mo | Mt]:
     """Return the newest messages whose text, numbers, rule or message_id hold some words.
 
     Args:
@@ -336,12 +336,13 @@ def search(reader: LmdbReader, words: str, state: str, limit: int, newest: int) 
         state: An outcome or a state, "" = any.
         limit: How many at most.
         newest: So many of the newest are looked at, 0 = all.
+        below: Only those with a smaller id, 0 = all.
     """
     wanted = words.casefold()
     found: list[Mo | Mt] = []
     # What is in the alphabet of ASCII is found in the octets before anything is unpacked.
     needle = words.lower().encode() if words.isascii() else b""
-    for row in reader.newest(needle, newest):
+    for row in reader.newest(needle, newest, below):
         held = (
             (row.text, row.source, row.destination, row.rule)
             if isinstance(row, Mo)

@@ -35,6 +35,8 @@ class Metrics:
             for name, (label, text) in _FAMILIES.items()
         }
         self._by_key: dict[tuple[str, str], Counter] = {}
+        self.totals: dict[tuple[str, str], int] = {}
+        """By link and what: what count() was given, since the start."""
         self._parts = Counter("smppbridge_mo_parts", "Parts of long inbound messages", ["link"], registry=self.registry)
         self._commit = Histogram(
             "smppbridge_turn_seconds", "Deciding and committing one batch", buckets=_SECONDS, registry=self.registry
@@ -67,6 +69,7 @@ class Metrics:
         for key, n in tally.items():
             if key[1] in _STATES:
                 continue
+            self.totals[key] = self.totals.get(key, 0) + n
             counter = self._by_key.get(key)
             if counter is None:
                 # Finding a labelled counter takes 3 µs, which would be a thirtieth of a turn.

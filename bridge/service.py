@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("smppbridge")
 
+_MOVED = {
+    "submit": "out",
+    "receipt": "receipts",
+    "submit.ESME_RTHROTTLED": "throttled",
+    "submit.ESME_RMSGQFUL": "throttled",
+}
 KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
 
@@ -166,6 +172,25 @@ class Service:
                 limits = self._committer.engine.outbox.links[name].limits
                 self._metrics.flow(name, limits.rate, limits.carrier.congestion)
         return self._metrics.text()
+
+    def moved(self) -> dict[str, dict[str, int]]:
+        """Return what each link has moved since the start: texts in, submit_sm out, receipts, throttled answers."""
+        found = {name: {"in": 0, "out": 0, "receipts": 0, "throttled": 0} for name in self._carriers}
+        for (link, what), n in self._metrics.totals.items():
+            way = _MOVED.get(what) or ("in" if what.startswith("mo.") and what != "mo.redelivered" else "")
+            if link in found and way:
+                found[link][way] += n
+        return found
+
+    async def ask(self, contact: str, brand: str, request: Request) -> str:
+        """Have something done about a conversation; return why it is refused, "" once it is committed.
+
+        Raises:
+            ControlError: The service is only beginning.
+        """
+        if self._committer is None:
+            raise ControlError("the service is starting; try again")
+        return await self._committer.ask(contact, brand, request)
 
     async def run(
         self,

@@ -1,7 +1,8 @@
 """The token file of the HTTP server: who may ask, known by the SHA-256 of a token.
 
-A line is `name role sha256-of-token`, in hexadecimal as `printf %s TOKEN | sha256sum` prints it; empty lines and lines
-that begin with `#` are skipped. The tokens themselves stand in no file of ours. Nothing here opens a file.
+A line is `name role sha256-of-token`: the role is viewer, agent or operator, the last is in hexadecimal, as
+`printf %s TOKEN | sha256sum` prints it; empty lines and lines that begin with `#` are skipped. The tokens themselves
+stand in no file of ours. Nothing here opens a file.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.options import BadValue
+
+ROLES: Final = ("viewer", "agent", "operator")
+"""Each may what those before it may: look; answer customers; change links, rules and consent, and send."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +31,13 @@ class Token:
     name: str
     """Who it was given to."""
     role: str
-    """What it was given for."""
+    """One of ROLES."""
     sha256: bytes
     """The digest, 32 octets."""
+
+    def may(self, role: str) -> bool:
+        """Return whether its holder may do what asks for a role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 def parse_tokens(text: str) -> tuple[Token, ...]:
@@ -45,6 +53,8 @@ def parse_tokens(text: str) -> tuple[Token, ...]:
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise BadValue(f"line {number} must be `name role sha256-of-token`, the last in 64 hexadecimal digits")
+        if match[2] not in ROLES:
+            raise BadValue(f"line {number}: `{match[2]}` is no role; there are {', '.join(ROLES)}")
         tokens.append(Token(match[1], match[2], bytes.fromhex(match[3])))
     if not tokens:
         raise BadValue("has no line of `name role sha256-of-token`")

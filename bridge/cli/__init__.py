@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 EXPECTED: tuple[tuple[str, str], ...] = (
     ("bridge.config", "ConfigError"),
     ("bridge.control", "ControlError"),
+    ("bridge.reporting", "ReportProblem"),
     ("bridge.rules", "RulesError"),
     ("bridge.store", "StoreError"),
     ("smppcore.errors", "SmppError"),

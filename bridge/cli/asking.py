@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bridge import customers
 from bridge.cli import CliProblem
 from bridge.control import ControlError
 from bridge.control import ask as ask_service
@@ -113,10 +114,10 @@ def contact_of(number: str) -> str:
     Raises:
         CliProblem: It has none, or letters.
     """
-    plain = "".join(c for c in number if c not in "+-() .\u00a0")
-    if not plain.isascii() or not plain.isdigit():
-        raise CliProblem(f"{number!r} is no number; write it as +14155550123")
-    return plain
+    try:
+        return customers.contact_of(number)
+    except ValueError as exc:
+        raise CliProblem(str(exc)) from exc
 
 
 def brands_of(config: Config, rules: Ruleset | None, given: str) -> list[str]:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from bridge import config as configuration
 from bridge.cli.common import config_option, printable
-from bridge.cli.explain import CONTACT, load_rules, reasons, standard_input, texted_number
+from bridge.cli.explain import load_rules, standard_input, texted_number
+from bridge.explaining import CONTACT, reasons
 from bridge.records import Conversation
 from bridge.rules import Called, Inbound, Wake, decide, react
 

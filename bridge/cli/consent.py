@@ -10,23 +10,19 @@ import click
 from rich.progress import track
 
 from bridge import config as configuration
-from bridge import evidence as chains
-from bridge import history, inputs, rules
+from bridge import rules
 from bridge.cli import CliProblem
 from bridge.cli.asking import asker, brands_of, contact_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
-from bridge.export import iso, mo_row, mt_row
-from bridge.records import Mo
+from bridge.customers import evidence_row, optout_row
 from bridge.rules import Request
 from bridge.rules.consent import SOURCES
 from bridge.training import trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from bridge.export import Row
-    from bridge.records import Conversation
-    from bridge.store.lmdb import LmdbReader
 
 _MANY = 20
 """Numbers from which on progress is shown."""
@@ -117,7 +113,7 @@ def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
     """  # noqa: D301  \b keeps click from wrapping the example
     with reader_of(config) as (_, reader):
         rows = [
-            _listed(reader, state)
+            optout_row(reader, state)
             for state in reader.conversations()
             if state.opted_out and (not brand or state.brand == brand)
         ]
@@ -130,22 +126,6 @@ def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
         print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
         click.echo("Nobody has opted out.")
-
-
-def _listed(reader: LmdbReader, state: Conversation) -> Row:
-    links = _links(reader, state)
-    last = next((link for link in reversed(links) if link.kind == "opted_out"), None)
-    return {
-        "contact": state.contact,
-        "brand": state.brand,
-        "since": iso(state.opted_out),
-        "how": "" if last is None else str(last.values.get("how", "")),
-        "text": "" if last is None else str(last.values.get("text", "")),
-    }
-
-
-def _links(reader: LmdbReader, state: Conversation) -> list[chains.Link]:
-    return [chains.read(row) for _, row in reader.rows_from("evidence", inputs.prefix((state.contact, state.brand)))]
 
 
 @click.command()
@@ -165,7 +145,7 @@ def evidence(ctx: click.Context, number: str, config: Path, out: Path | None, *,
     """  # noqa: D301  \b keeps click from wrapping the example
     contact = contact_of(number)
     with reader_of(config) as (_, reader):
-        found = [_evidence(reader, state) for state in reader.conversations(contact)]
+        found = [evidence_row(reader, state) for state in reader.conversations(contact)]
     if not found:
         raise CliProblem(f"nothing is known of {contact}")
     whole = all(row["chain"] == "whole" for row in found)
@@ -179,36 +159,6 @@ def evidence(ctx: click.Context, number: str, config: Path, out: Path | None, *,
             _print(row)
     if not whole:
         ctx.exit(1)
-
-
-def _evidence(reader: LmdbReader, state: Conversation) -> Row:
-    octets = [row for _, row in reader.rows_from("evidence", inputs.prefix((state.contact, state.brand)))]
-    problem = chains.verify(octets, state.evidence)
-    links = [] if problem else [chains.read(row) for row in octets]
-    return {
-        "contact": state.contact,
-        "brand": state.brand,
-        "state": "opted_out" if state.opted_out else "subscribed",
-        "since": iso(state.opted_out),
-        "chain": problem or "whole",
-        "events": [
-            {
-                "time": iso(link.time),
-                "what": link.kind,
-                **link.values,
-                "mo": link.mo or None,
-                "replies": list(link.replies),
-                "rules_version": link.rules_version,
-            }
-            for link in links
-        ],
-        "messages": list(_messages(reader, state)),
-    }
-
-
-def _messages(reader: LmdbReader, state: Conversation) -> Iterator[Row]:
-    for row in history.messages(reader, state):
-        yield mo_row(row) if isinstance(row, Mo) else mt_row(row)
 
 
 def _print(row: Row) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import phonenumbers
 from rich.console import Console
 from rich.progress import track
 
@@ -18,9 +17,8 @@ from bridge.cli import CliProblem, recipients
 from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.explain import load_rules
-from bridge.export import iso
+from bridge.customers import contact_row, number_row
 from bridge.rules import Request
-from bridge.rules.privacy import MASK
 from bridge.rules.profile import LANGUAGE
 from bridge.rules.quiet import zones_of
 
@@ -29,34 +27,13 @@ if TYPE_CHECKING:
 
     from bridge.cli.asking import Item
     from bridge.export import Row
-    from bridge.records import Conversation
 
 _SHOWN = 20
-_TYPES = {
-    value: name.lower().replace("_", " ")
-    for name, value in vars(phonenumbers.PhoneNumberType).items()
-    if name.isupper()
-}
 
 
 @click.group()
 def contacts() -> None:
     """Customers: list, show, set, import, export, merge, erase."""
-
-
-def _row(state: Conversation, *, unmasked: bool) -> Row:
-    profile = {
-        name: MASK if name in state.personal and not unmasked else value for name, value in state.profile.items()
-    }
-    return {
-        "number": state.contact,
-        "brand": state.brand,
-        "language": state.language,
-        "opted_out": iso(state.opted_out),
-        "last_in": iso(state.last_in),
-        "profile": dict(profile),
-        "also": list(state.also),
-    }
 
 
 def _unmasked(command: Callable[..., None]) -> Callable[..., None]:
@@ -90,7 +67,7 @@ def list_(config: Path, brand: str, where: str, limit: int, *, as_json: bool, un
             for state in reader.conversations()
             if brand in ("", state.brand) and (not field or state.profile.get(field) == value)
         )
-        rows = [_row(state, unmasked=unmasked) for state in islice(found, limit or None)]
+        rows = [contact_row(state, unmasked=unmasked) for state in islice(found, limit or None)]
     if as_json:
         print_json(rows)
     elif rows:
@@ -123,17 +100,8 @@ def show(number: str, config: Path, *, as_json: bool, unmasked: bool) -> None:
     """  # noqa: D301  \b keeps click from wrapping the example
     contact = contact_of(number)
     with reader_of(config) as (_, reader):
-        rows = [_row(state, unmasked=unmasked) for state in reader.conversations(contact)]
-    about: Row = {"number": contact, "zones": list(zones_of(contact)), "region": None, "type": None}
-    try:
-        parsed = phonenumbers.parse(f"+{contact}")
-    except phonenumbers.NumberParseException:
-        pass
-    else:
-        about |= {
-            "region": phonenumbers.region_code_for_number(parsed),
-            "type": _TYPES.get(phonenumbers.number_type(parsed), "unknown"),
-        }
+        rows = [contact_row(state, unmasked=unmasked) for state in reader.conversations(contact)]
+    about = number_row(contact)
     if as_json:
         print_json({**about, "brands": list(rows)})
         return
@@ -225,7 +193,7 @@ def export(config: Path, brand: str, *, unmasked: bool) -> None:
         writer.writeheader()
         for state in reader.conversations():
             if brand in ("", state.brand):
-                row = _row(state, unmasked=unmasked)
+                row = contact_row(state, unmasked=unmasked)
                 profile = row["profile"]
                 assert isinstance(profile, dict)  # noqa: S101  made above
                 cells = {name: row[name] or "" for name in ("number", "brand", LANGUAGE, "opted_out")}

@@ -14,9 +14,7 @@ from bridge import config as configuration
 from bridge import rules
 from bridge.cli import CliProblem
 from bridge.cli.common import config_option, printable
-from bridge.records import Conversation
-from bridge.rules import Inbound, decide
-from bridge.rules.normalise import normalise
+from bridge.explaining import as_object, decided, reasons
 from bridge.training import trainer
 
 if TYPE_CHECKING:
@@ -24,10 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Config
-    from bridge.rules import Decision, Ruleset
-
-CONTACT = "15550001234"
-"""A number that is nobody's."""
+    from bridge.rules import Ruleset
 
 
 @click.command()
@@ -48,11 +43,9 @@ def explain(config: Path, text: str | None, number: str | None, lang: str, *, as
     """  # noqa: D301  \b keeps click from wrapping the example
     ruleset = load_rules(configuration.load(config))
     number = texted_number(ruleset, number)
-    brand = ruleset.brand_of(number)
     now = time.time()
     for line in standard_input() if text is None else (text,):
-        state = Conversation(CONTACT, brand, language=lang) if lang else None
-        decision = decide(Inbound(line, CONTACT, number), state, ruleset, now, 1)
+        decision = decided(line, number, lang, ruleset, now)
         if as_json:
             click.echo(json.dumps(as_object(line, decision), ensure_ascii=False))
         else:
@@ -90,51 +83,3 @@ def standard_input() -> Iterator[str]:
     """Yield the lines of standard input, whatever octets they have."""
     for line in io.TextIOWrapper(sys.stdin.buffer, "utf-8", "replace"):
         yield line.rstrip("\r\n")
-
-
-def as_object(text: str, decision: Decision) -> dict[str, object]:
-    """Return a decision as `--json` prints it."""
-    judged = decision.confidence >= 0.0
-    return {
-        "text": text,
-        "control": decision.control or None,
-        "layer": decision.layer,
-        "rule": decision.rule or None,
-        "intent": decision.intent if judged else None,
-        "confidence": decision.confidence if judged else None,
-        "outcome": decision.outcome,
-        "replies": [reply.text for reply in decision.replies],
-    }
-
-
-def reasons(text: str, decision: Decision, ruleset: Ruleset, number: str) -> Iterator[str]:
-    """Yield lines that say what was decided, and why."""
-    rule = f" by {decision.rule}" if decision.rule else ""
-    detail = f" ({decision.detail})" if decision.detail else ""
-    yield f"{decision.outcome}: layer {decision.layer}{rule}{detail}"
-    if decision.confidence >= 0.0:
-        yield _by_words(text, decision, ruleset, number)
-    for reply in decision.replies:
-        yield f"{reply.template}: {reply.text}"
-
-
-def _by_words(text: str, decision: Decision, ruleset: Ruleset, number: str) -> str:
-    understanding = ruleset.numbers[number].understanding
-    said = f"{decision.intent} {_share(decision.confidence)}"
-    if understanding is None:
-        return said
-    judgement = understanding.judge(normalise(text))
-    following = f"; runner-up {decision.runner_up}" if decision.runner_up else ""
-    if judgement is not None and decision.runner_up:
-        following += f" {_share(judgement.following)}"
-    model = understanding.model
-    pushes = []
-    for word, push in decision.words:
-        grams = "" if " " in word else " ".join(model.grams(word, model.classes.index(decision.intent), 2))
-        pushes.append(f"{word} {push:+.1f}{f' [{grams}]' if grams else ''}")
-    needed = f"; needs {_share(understanding.threshold)}"
-    return f"{said} ({', '.join(pushes)}{following}{needed})".replace("(; ", "(")
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")

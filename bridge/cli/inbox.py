@@ -12,19 +12,18 @@ from bridge import history
 from bridge.cli import CliProblem
 from bridge.cli.asking import asker, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.customers import case_row, cases, most_urgent
 from bridge.export import iso
 from bridge.records import Mo
 from bridge.rules import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.export import Row
     from bridge.records import Case, Conversation
     from bridge.store.lmdb import LmdbReader
 
-_PRIORITIES = ("high", "normal", "low")
 _SHOWN = 20
 """Messages of a case that are shown."""
 
@@ -32,29 +31,6 @@ _SHOWN = 20
 @click.group()
 def inbox() -> None:
     """Escalated conversations: list, show, take, reply, note, tag, transfer, close."""
-
-
-def _cases(reader: LmdbReader) -> Iterator[tuple[Case, Conversation]]:
-    for _, value in reader.rows_from("case", b""):
-        brand, _, contact = value.decode().partition("\0")
-        state = reader.conversation((contact, brand))
-        if state is not None and state.case is not None:
-            yield state.case, state
-
-
-def _row(case: Case, state: Conversation) -> Row:
-    return {
-        "id": case.id,
-        "queue": case.queue,
-        "priority": case.priority,
-        "agent": case.agent,
-        "contact": state.contact,
-        "brand": state.brand,
-        "opened": iso(case.opened),
-        "due": iso(case.due),
-        "late": bool(case.due and case.due < time.time()),
-        "tags": list(case.tags),
-    }
 
 
 @inbox.command(name="list")
@@ -71,10 +47,10 @@ def list_(config: Path, queue: str, agent: str, *, as_json: bool) -> None:
     """  # noqa: D301  \b keeps click from wrapping the example
     with reader_of(config) as (_, reader):
         found = [
-            (case, state) for case, state in _cases(reader) if queue in ("", case.queue) and agent in ("", case.agent)
+            (case, state) for case, state in cases(reader) if queue in ("", case.queue) and agent in ("", case.agent)
         ]
-    found.sort(key=lambda one: (_PRIORITIES.index(one[0].priority), one[0].due or float("inf"), one[0].opened))
-    rows = [_row(case, state) for case, state in found]
+    now = time.time()
+    rows = [case_row(case, state, now) for case, state in most_urgent(found)]
     if as_json:
         print_json(rows)
     elif rows:
@@ -85,7 +61,7 @@ def list_(config: Path, queue: str, agent: str, *, as_json: bool) -> None:
 
 
 def _find(reader: LmdbReader, number: int) -> tuple[Case, Conversation]:
-    for case, state in _cases(reader):
+    for case, state in cases(reader):
         if case.id == number:
             return case, state
     raise CliProblem(f"there is no open case {number}; `smppbridge inbox list` has those that are")
@@ -113,7 +89,7 @@ def show(number: int, config: Path, *, as_json: bool) -> None:
         messages = [
             {"time": when, "direction": "in" if way == "←" else "out", "text": text} for when, way, text in said
         ]
-        print_json({**_row(case, state), "notes": notes, "messages": messages})
+        print_json({**case_row(case, state, time.time()), "notes": notes, "messages": messages})
         return
     click.echo(
         f"case {case.id}, {printable(case.queue)}, {case.priority}: {state.contact} of {printable(state.brand)}, "

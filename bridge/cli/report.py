@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import csv
-import re
-import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from bridge import reports
-from bridge.analytics import BUCKETS, HOUR, figure_key, read_key, read_total
+from bridge.analytics import BUCKETS
 from bridge.cli import CliProblem
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.explain import load_rules
-from bridge.limits import zone_of
-from bridge.records import Mo
-from bridge.rules.privacy import masked, personal
+from bridge.reporting import SECTIONS, UNMATCHED, hidden, make, span_of, strangers, unsure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import tzinfo
+    from collections.abc import Callable, Iterable, Iterator
 
-    from bridge.config import Config
-    from bridge.reports import Counted, Span, Table
-    from bridge.store.lmdb import LmdbReader
+    from bridge.reports import Table
 
-_SECTIONS = ("volume", "response", "resolution", "satisfaction", "topics", "unmatched", "failures", "quota")
 _SHADES = " ░▒▓█"
 _BAR = 40
-_UNMATCHED = 500
-"""The newest texts that no rule knew which are put into groups."""
-_LOOKED = 50_000
-"""The newest messages that are looked at for them."""
 _SHOWN = 8
-_SAMPLES = 3
-_DIGITS = re.compile(r"\d{4,}")
 
 
 @click.group(invoke_without_command=True)
@@ -47,7 +32,7 @@ _DIGITS = re.compile(r"\d{4,}")
 @click.option("--since", default="", help='From this day on, as "2026-11-01"; by the brand\'s clock.')
 @click.option("--until", default="", help="Up to this day, which is not in it.")
 @click.option("--brand", default="", help="Only of this brand.")
-@click.option("--section", type=click.Choice(_SECTIONS), multiple=True, help="Only this one; can be repeated.")
+@click.option("--section", type=click.Choice(SECTIONS), multiple=True, help="Only this one; can be repeated.")
 @click.option("--csv", "folder", type=click.Path(file_okay=False, path_type=Path), help="A file a section, into DIR.")
 @click.option("--exact", is_flag=True, help="Response times from each message, not from the histogram.")
 @click.pass_context
@@ -74,8 +59,10 @@ def report(
     if ctx.invoked_subcommand is not None:
         return
     with reader_of(config) as (settings, reader):
-        span = _span(settings, days, since, until, brand)
-        made = make(reader, settings, span, section or _SECTIONS, exact=exact)
+        span = span_of(load_rules(settings), days, since, until, brand)
+        made = make(
+            reader, {link.name: link.submit_rate for link in settings.link}, span, section or SECTIONS, exact=exact
+        )
     if as_json:
         print_json(made)
     elif folder is not None:
@@ -83,115 +70,6 @@ def report(
             click.echo(f"wrote {file}")
     else:
         _print(made)
-
-
-def make(reader: LmdbReader, settings: Config, span: Span, sections: Sequence[str], *, exact: bool = False) -> Table:
-    """Return the report.
-
-    Args:
-        reader: Open.
-        settings: For the links' limits.
-        span: What is reported on.
-        sections: Of it.
-        exact: Take response times from each message.
-    """
-    rows = list(_rows(reader, span))
-    limits = {link.name: link.submit_rate for link in settings.link}
-    makers: dict[str, Callable[[], object]] = {
-        "volume": lambda: reports.volume(rows, span),
-        "response": lambda: reports.exact_response(_times(reader, span)) if exact else reports.response(rows, span),
-        "resolution": lambda: reports.resolution(rows, span),
-        "satisfaction": lambda: reports.satisfaction(rows, span),
-        "topics": lambda: reports.topics(rows, span),
-        "unmatched": lambda: _unmatched(reader, span),
-        "failures": lambda: reports.failures(rows, span),
-        "quota": lambda: reports.quota(rows, span, limits),
-    }
-    return {
-        "brand": span.brand or None,
-        "zone": str(span.zone),
-        "since": datetime.fromtimestamp(span.since * HOUR, span.zone).isoformat(),
-        "until": datetime.fromtimestamp(span.until * HOUR, span.zone).isoformat(),
-        **{name: makers[name]() for name in _SECTIONS if name in sections},
-    }
-
-
-def _span(settings: Config, days: int, since: str, until: str, brand: str) -> Span:
-    zone: tzinfo = UTC
-    ruleset = load_rules(settings)
-    found = ruleset.named(brand) if brand else next(iter(ruleset.numbers.values()), None)
-    if brand and found is None:
-        known = ", ".join(dict.fromkeys(each.name for each in ruleset.numbers.values()))
-        raise CliProblem(f"there is no brand `{brand}`; there are: {known or 'none'}")
-    if found is not None:
-        zone = zone_of(found.timezone)
-    end = _day(until, "--until", zone) if until else int(time.time()) // HOUR + 1
-    begin = _day(since, "--since", zone) if since else _midnight(end, days, zone)
-    if begin >= end:
-        raise CliProblem("--since must be before --until")
-    return reports.Span(begin, end, zone, brand)
-
-
-def _day(value: str, option: str, zone: tzinfo) -> int:
-    try:
-        return int(datetime.fromisoformat(value).replace(tzinfo=zone).timestamp()) // HOUR
-    except ValueError as exc:
-        raise CliProblem(f'{option}: {value!r} is no day; write it as "2026-11-01"') from exc
-
-
-def _midnight(end: int, days: int, zone: tzinfo) -> int:
-    """Return the hour in which the first of so many days begins, the last of which is the one before `end`."""
-    last = datetime.fromtimestamp((end - 1) * HOUR, zone).replace(hour=0)
-    first = (last.replace(tzinfo=None) - timedelta(days=days - 1)).replace(tzinfo=zone)
-    return int(first.timestamp()) // HOUR
-
-
-def _rows(reader: LmdbReader, span: Span) -> Iterator[Counted]:
-    """Yield the figures of the span and of the time before it of equal length; of four weeks those of quotas."""
-    length = span.until - span.since
-    first = min(span.since - length, span.until - 4 * reports.WEEK)
-    for key, value in reader.rows_between("figure", figure_key(max(first, 0)), figure_key(span.until)):
-        hour, figure = read_key(key)
-        if hour >= span.since - length or figure[0] == "peak":
-            yield hour, figure, read_total(value)
-
-
-def _times(reader: LmdbReader, span: Span) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {"automated": [], "human": []}
-    for mt in reader.mts():
-        if mt.asked and mt.accepted and span.holds(int(mt.accepted) // HOUR, mt.brand):
-            found["human" if mt.by else "automated"].append(max(mt.accepted - mt.asked, 0.0))
-    return found
-
-
-def _strangers(reader: LmdbReader, span: Span, most: int) -> list[Mo]:
-    """Return the newest texts that no rule knew."""
-    found: list[Mo] = []
-    for row in reader.newest(b"unmatched.", _LOOKED):
-        if isinstance(row, Mo) and row.rule.startswith("unmatched.") and row.text and row.time < span.until * HOUR:
-            if row.time < span.since * HOUR or len(found) == most:
-                break
-            found.append(row)
-    return found
-
-
-def hidden(mo: Mo) -> str:
-    """Return a text for a report: numbers and addresses in it are masked."""
-    text = masked(mo.text, mo.personal) if mo.personal else mo.text
-    text = masked(text, personal(text, ("card", "iban", "email")))
-    return _DIGITS.sub(lambda found: "#" * len(found[0]), text)
-
-
-def _unmatched(reader: LmdbReader, span: Span) -> Table:
-    rows = _strangers(reader, span, _UNMATCHED)
-    texts = [hidden(row) for row in rows]
-    return {
-        "looked_at": len(rows),
-        "clusters": [
-            {"count": len(group), "samples": list(dict.fromkeys(texts[place] for place in group))[:_SAMPLES]}
-            for group in reports.clusters(texts)[:_SHOWN]
-        ],
-    }
 
 
 # ---------------------------------------------------------------- suggest
@@ -211,9 +89,9 @@ def suggest(config: Path, days: int, cluster: int | None, *, as_json: bool) -> N
       smppbridge report suggest --cluster 1
     """  # noqa: D301  \b keeps click from wrapping the example
     with reader_of(config) as (settings, reader):
-        span = _span(settings, days, "", "", "")
-        rows = _strangers(reader, span, _UNMATCHED)
-        unsure = _unsure(reader, span)
+        span = span_of(load_rules(settings), days, "", "", "")
+        rows = strangers(reader, span, UNMATCHED)
+        unsure = unsure_of(reader, span)
     texts = [hidden(row) for row in rows]
     groups = [[texts[place] for place in group] for group in reports.clusters(texts)]
     if cluster is not None:
@@ -237,21 +115,6 @@ def suggest(config: Path, days: int, cluster: int | None, *, as_json: bool) -> N
                 [(row["confidence"], row["runner_up"], row["text"]) for row in samples],
                 right=("confidence",),
             )
-
-
-def _unsure(reader: LmdbReader, span: Span) -> dict[str, list[Table]]:
-    """Return the texts of each intent of which the model was least sure."""
-    found: dict[str, list[Mo]] = {}
-    for row in reader.newest(b"intent.", _LOOKED):
-        if isinstance(row, Mo) and row.layer == "intent" and row.intent and row.time >= span.since * HOUR:
-            found.setdefault(row.intent, []).append(row)
-    return {
-        intent: [
-            {"confidence": row.confidence, "runner_up": row.runner_up, "text": hidden(row)}
-            for row in sorted(rows, key=lambda row: (row.confidence, row.id))[:_SAMPLES]
-        ]
-        for intent, rows in sorted(found.items())
-    }
 
 
 def _as_intent(texts: Iterable[str]) -> str:
@@ -415,7 +278,7 @@ def _write(made: Table, folder: Path) -> Iterator[Path]:
     """Write a CSV file for each section: name, value; or what its table has."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _SECTIONS:
+        for name in SECTIONS:
             if name in made:
                 file = folder / f"{name}.csv"
                 with file.open("w", encoding="utf-8", newline="") as out:

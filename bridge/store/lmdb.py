@@ -696,22 +696,24 @@ class LmdbReader:
                     return
                 yield unpack_mt(value)
 
-    def newest(self, needle: bytes, most: int) -> Iterator[Mo | Mt]:
+    def newest(self, needle: bytes, most: int, below: int = 0) -> Iterator[Mo | Mt]:
         """Return messages of both ways, the newest first.
 
         Args:
             needle: Only those with these octets somewhere, whatever the case of their letters; in lower case.
             most: So many ids are looked at, 0 = all.
+            below: Only those with a smaller id, 0 = all.
         """
-        end = max(self.position.next_id - most, 0) if most else 0
+        first = min(below or self.position.next_id, self.position.next_id)
+        end = max(first - most, 0) if most else 0
         tables = (self._t.mo, unpack_mo), (self._t.mt, unpack_mt)
-        rows = (self._back(db, unpack, needle, end) for db, unpack in tables)
+        rows = (self._back(db, unpack, needle, first, end) for db, unpack in tables)
         yield from heapq.merge(*rows, key=lambda row: -row.id)
 
     def _back(
-        self, db: lmdb._Database, unpack: Callable[[bytes], Mo | Mt], needle: bytes, end: int
+        self, db: lmdb._Database, unpack: Callable[[bytes], Mo | Mt], needle: bytes, first: int, end: int
     ) -> Iterator[Mo | Mt]:
-        key, last = _id.pack(self.position.next_id), _id.pack(end)
+        key, last = _id.pack(first), _id.pack(end)
         while True:
             page: list[bytes] = []
             with self._t.env.begin() as txn, txn.cursor(db) as cursor:
@@ -752,20 +754,30 @@ class LmdbReader:
         return None if data is None else unpack_conversation(data)
 
     def conversations(self, contact: str = "") -> Iterator[Conversation]:
-        """Return all conversations, or those of one contact; those that the last commits changed come last."""
-        recent: dict[ContactKey, bytes] = {}
-        with self._t.env.begin() as txn, txn.cursor(self._t.recent) as cursor:
-            for value in cursor.iternext(keys=False):
-                recent.update(_unpack_recent(value))
+        """Return all conversations in order of their keys, or those of one contact."""
         if contact:
+            recent = self._newer()
             brands = dict.fromkeys([*self.brands(), *(brand for _, brand in recent)])
             found = (self.conversation((contact, brand)) for brand in brands)
             yield from (conversation for conversation in found if conversation is not None)
             return
-        newer = {contact_key(key): octets for key, octets in recent.items()}
-        for page in self._pages(self._t.conversation, b""):
-            yield from (unpack_conversation(value) for key, value in page if key not in newer)
-        yield from map(unpack_conversation, newer.values())
+        yield from (conversation for _, conversation in self.conversations_from(b""))
+
+    def conversations_from(self, start: bytes) -> Iterator[tuple[bytes, Conversation]]:
+        """Return conversations with their keys, in order of these, from one key on."""
+        newer = {contact_key(key): octets for key, octets in self._newer().items()}
+        stored = (row for page in self._pages(self._t.conversation, start) for row in page if row[0] not in newer)
+        fresh = sorted(row for row in newer.items() if row[0] >= start)
+        for key, octets in heapq.merge(stored, fresh, key=lambda row: row[0]):
+            yield key, unpack_conversation(octets)
+
+    def _newer(self) -> dict[ContactKey, bytes]:
+        """Return the conversations that the last commits changed."""
+        recent: dict[ContactKey, bytes] = {}
+        with self._t.env.begin() as txn, txn.cursor(self._t.recent) as cursor:
+            for value in cursor.iternext(keys=False):
+                recent.update(_unpack_recent(value))
+        return recent
 
     def brands(self) -> Iterator[str]:
         """Return the brands that have conversations: one look into the table for each."""

@@ -1,4 +1,4 @@
-"""HTTP: health and metrics, as an ASGI application that the command line gives to the service; no message logic."""
+"""HTTP: health, metrics, the API and the console; an ASGI application that the command line gives to the service."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from hypercorn.trio import serve as serve_asgi
 
 from bridge.tokens import parse_tokens
 from bridge.web.app import application
+from bridge.web.audit import Audit
+from bridge.web.stream import Live
+from bridge.web.views import Views
 
 if TYPE_CHECKING:
     from bridge.service import Service
@@ -34,7 +37,13 @@ async def serve(service: Service, task_status: trio.TaskStatus[None] = trio.TASK
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
-    app = partial(serve_asgi, application(service, tokens), config, shutdown_trigger=trio.sleep_forever)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(app)
-        task_status.started()
+    views = Views(service.config.bridge.data_dir)
+    live = Live(service, views)
+    app = application(service, tokens, views, live, Audit(service.config.bridge.data_dir))
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(live.run)
+            await nursery.start(partial(serve_asgi, app, config, shutdown_trigger=trio.sleep_forever))
+            task_status.started()
+    finally:
+        views.close()
