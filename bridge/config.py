@@ -159,9 +159,9 @@ class HttpConfig:
     """The table [http]."""
 
     listen: Annotated[Address, _address] = Address("127.0.0.1", 8080)
-    """Address and port of the metrics and the health checks."""
+    """Address and port of the console, the API, the metrics and the health checks."""
     token_file: Path | None = None
-    """Lines of `name role sha256-of-token`: /metrics wants one of these; without it only loopback is served."""
+    """Lines of `name role sha256-of-token`: all but health checks wants one; without it only loopback is served."""
 
 
 @dataclass(frozen=True, slots=True)

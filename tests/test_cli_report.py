@@ -108,8 +108,8 @@ def test_as_csv(config: Path, tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_one_line(config: Path) -> None:
     assert "there is no brand `nope`" in run(config, "--brand", "nope").output
-    assert "--since: 'x' is no day" in run(config, "--since", "x").output
-    assert "--since must be before --until" in run(config, "--since", "2026-01-02", "--until", "2026-01-01").output
+    assert "since: 'x' is no day" in run(config, "--since", "x").output
+    assert "since must be before until" in run(config, "--since", "2026-01-02", "--until", "2026-01-01").output
     assert made(config, "--brand", "acme")["brand"] == "acme"
 
 

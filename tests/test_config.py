@@ -121,7 +121,7 @@ def test_the_lower_of_two_ages_holds(write: Writer) -> None:
     ],
 )
 def test_listen_is_an_address_and_a_port(write: Writer, written: str, address: Address, loopback: bool) -> None:
-    (write.path.parent / "tokens").write_text(f"prometheus read {'0' * 64}\n")
+    (write.path.parent / "tokens").write_text(f"prometheus viewer {'0' * 64}\n")
     listen = write.load(f'[http]\nlisten = "{written}"\ntoken_file = "tokens"\n').http.listen
     assert listen == address
     assert listen.loopback is loopback
@@ -142,7 +142,7 @@ def test_nobody_else_is_served_without_a_token_file(write: Writer, listen: str) 
         (b"\xff", "cannot read {file}: not UTF-8 text"),
         (b"# nobody yet\n", "{file} has no line of `name role sha256-of-token`"),
         (
-            b"\nprometheus read s3cret\n",
+            b"\nprometheus viewer s3cret\n",
             "{file} line 2 must be `name role sha256-of-token`, the last in 64 hexadecimal digits",
         ),
     ],
@@ -160,7 +160,7 @@ def test_an_unusable_token_file_is_named(write: Writer, content: bytes | None, p
 def test_the_contracts_example_loads_as_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "bridge.toml"
     path.write_bytes((DATA / "contract.toml").read_bytes())
-    (tmp_path / "…").write_text(f"prometheus read {'0' * 64}\n")
+    (tmp_path / "…").write_text(f"prometheus viewer {'0' * 64}\n")
     config = load(path)
     assert config.bridge == configuration.BridgeConfig(tmp_path / "var", (tmp_path / "rules/acme.toml",))
     assert config.store.sync == "commit"

@@ -7,25 +7,39 @@ import hashlib
 import pytest
 
 from bridge.options import BadValue
-from bridge.tokens import Token, holder, parse_tokens
+from bridge.tokens import ROLES, Token, holder, parse_tokens
 
 DIGEST = hashlib.sha256(b"s3cret").digest()
-PROMETHEUS = Token("prometheus", "read", DIGEST)
-OTHER = Token("anna", "admin", hashlib.sha256(b"other").digest())
+PROMETHEUS = Token("prometheus", "viewer", DIGEST)
+OTHER = Token("anna", "operator", hashlib.sha256(b"other").digest())
 
 
 def test_a_line_is_name_role_and_digest() -> None:
-    text = f"# who asks\n\nprometheus read {DIGEST.hex()}\n  anna\tadmin   {OTHER.sha256.hex().upper()}  \n"
+    text = f"# who asks\n\nprometheus viewer {DIGEST.hex()}\n  anna\toperator   {OTHER.sha256.hex().upper()}  \n"
     assert parse_tokens(text) == (PROMETHEUS, OTHER)
 
 
 @pytest.mark.parametrize(
-    "line", ["prometheus read", f"prometheus {DIGEST.hex()}", f"a b {DIGEST.hex()}0", f"a b {DIGEST.hex()} c", "a b x"]
+    "line",
+    ["prometheus viewer", f"prometheus {DIGEST.hex()}", f"a b {DIGEST.hex()}0", f"a b {DIGEST.hex()} c", "a b x"],
 )
 def test_any_other_line_is_named_without_its_content(line: str) -> None:
     with pytest.raises(BadValue, match=r"^line 2 must be `name role sha256-of-token`, the last in 64 hex") as caught:
         parse_tokens(f"#\n{line}\n")
     assert line not in str(caught.value)
+
+
+def test_a_role_that_is_none_is_named() -> None:
+    with pytest.raises(BadValue, match=r"^line 1: `admin` is no role; there are viewer, agent, operator$"):
+        parse_tokens(f"anna admin {DIGEST.hex()}\n")
+
+
+@pytest.mark.parametrize(
+    ("role", "may"), [("viewer", [True, False, False]), ("agent", [True, True, False]), ("operator", [True] * 3)]
+)
+def test_a_role_may_what_those_before_it_may(role: str, may: list[bool]) -> None:
+    token = Token("anna", role, DIGEST)
+    assert [token.may(one) for one in ROLES] == may
 
 
 def test_a_file_without_tokens_lets_nobody_in_and_says_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -16,13 +17,14 @@ from bridge.service import Service
 from bridge.tokens import Token
 from bridge.web import serve
 from bridge.web.app import application
+from bridge.web.audit import Audit
+from bridge.web.stream import Live
+from bridge.web.views import Views
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
 
-    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-
-TOKENS = (Token("prometheus", "read", hashlib.sha256(b"s3cret").digest()),)
+TOKENS = (Token("prometheus", "viewer", hashlib.sha256(b"s3cret").digest()),)
 METRICS = b"smppbridge_mo_total 1\n"
 
 
@@ -46,6 +48,12 @@ class Answer:
     body: bytes
 
 
+def made(service: FakeService, tokens: tuple[Token, ...] | None = None) -> ASGIFramework:
+    views = Views(Path())
+    known = cast("Service", service)
+    return application(known, tokens, views, Live(known, views), Audit(Path()))
+
+
 async def ask(
     path: str,
     *,
@@ -62,10 +70,11 @@ async def ask(
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    app = application(cast("Service", service or FakeService()), tokens)
+    named = headers if any(name == b"host" for name, _ in headers) else ((b"host", b"127.0.0.1:8080"), *headers)
+    scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": b""}
+    app = made(service or FakeService(), tokens)
     await app(cast("Scope", scope), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
-    start, body = sent
+    start, body, *_ = sent
     assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
     return Answer(
         cast("int", start["status"]),
@@ -107,13 +116,8 @@ async def test_metrics_are_shown_to_nobody_else(headers: tuple[tuple[bytes, byte
     assert METRICS not in answer.body
 
 
-async def test_head_has_the_length_and_no_body() -> None:
-    answer = await ask("/metrics", method="HEAD")
-    assert (answer.status, answer.body, answer.headers[b"content-length"]) == (200, b"", b"%d" % len(METRICS))
-
-
 async def test_what_is_not_there_and_what_is_not_served_are_said() -> None:
-    assert (await ask("/")).status == 404
+    assert (await ask("/nothing")).status == 404
     assert (await ask("/metrics", method="POST")).status == 405
 
 
@@ -123,16 +127,37 @@ async def test_nothing_may_be_stored_on_the_way() -> None:
 
 async def test_the_server_learns_that_the_application_starts_and_stops() -> None:
     sent: list[str] = []
+    come = iter(["lifespan.startup", "lifespan.shutdown"])
 
     async def receive() -> dict[str, object]:
-        return {}
+        return {"type": next(come)}
 
     async def send(message: dict[str, str]) -> None:
         sent.append(message["type"])
 
-    app = application(cast("Service", FakeService()))
-    await app(cast("Scope", {"type": "lifespan"}), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
+    scope = {"type": "lifespan", "state": {}}
+    app = made(FakeService())
+    await app(cast("Scope", scope), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_without_tokens_only_this_machine_is_served() -> None:
+    for host in (b"127.0.0.1", b"localhost:8080", b"[::1]:8080", b"[::1]"):
+        assert (await ask("/metrics", headers=((b"host", host),))).status == 200
+    for host in (b"evil.example", b"127.0.0.1.evil.example:8080", b""):
+        assert (await ask("/metrics", headers=((b"host", host),))).status == 421
+
+
+async def test_the_console_may_load_nothing_from_elsewhere() -> None:
+    for path, kind in (("/", b"text/html"), ("/console.js", b"text/javascript"), ("/console.css", b"text/css")):
+        answer = await ask(path, tokens=TOKENS)
+        assert answer.status == 200
+        assert answer.headers[b"content-type"].startswith(kind)
+        policy = answer.headers[b"content-security-policy"]
+        assert b"default-src 'none'" in policy
+        assert b"unsafe" not in policy
+        assert b"://" not in answer.body.replace(b"http://www.w3.org/2000/svg", b"")
+        assert b"innerHTML" not in answer.body
 
 
 # ---------------------------------------------------------------- over TCP
@@ -148,17 +173,17 @@ def service_on(port: int, token_file: Path | None = None) -> Service:
     return Service(replace(Config(), http=HttpConfig(Address("127.0.0.1", port), token_file)), load(()))
 
 
-async def request(port: int, path: str, *lines: str) -> bytes:
+async def request(port: int, path: str, *lines: str, method: str = "GET") -> bytes:
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:
-        head = "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""])
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *lines, "", ""])
         await stream.send_all(head.encode())
         return b"".join([chunk async for chunk in stream])
 
 
 async def test_the_server_asks_for_the_tokens_of_the_file(tmp_path: Path, nursery: trio.Nursery) -> None:
     file = tmp_path / "tokens"
-    file.write_text(f"prometheus read {TOKENS[0].sha256.hex()}\n")
+    file.write_text(f"prometheus viewer {TOKENS[0].sha256.hex()}\n")
     port = free_port()
     await nursery.start(serve, service_on(port, file))
     assert (await request(port, "/healthz")).startswith(b"HTTP/1.1 200")
@@ -167,6 +192,9 @@ async def test_the_server_asks_for_the_tokens_of_the_file(tmp_path: Path, nurser
     shown = await request(port, "/metrics", "Authorization: Bearer s3cret")
     assert shown.startswith(b"HTTP/1.1 200")
     assert b"# TYPE smppbridge" in shown
+    head = await request(port, "/metrics", "Authorization: Bearer s3cret", method="HEAD")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert head.endswith(b"\r\n\r\n")
     nursery.cancel_scope.cancel()
 
 

@@ -198,8 +198,11 @@ def _refusal(problem: Problem) -> Response:
 async def _octets(request: Request) -> bytes:
     octets = bytearray()
     with trio.move_on_after(_PATIENCE):
-        async for chunk in request.stream():
-            octets += chunk
+        more = True
+        while more:
+            message = await request.receive()
+            octets += message.get("body", b"")
+            more = message["type"] == "http.request" and message.get("more_body", False)
             if len(octets) > MOST_OCTETS:
                 raise Problem(413, f"a request has at most {MOST_OCTETS} octets")
         return bytes(octets)

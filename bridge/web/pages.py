@@ -6,7 +6,7 @@ begins behind its cursor whatever has come since, so nothing is missed or shown 
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -108,7 +108,7 @@ def _listed(
     after: str,
 ) -> Row:
     try:
-        start = urlsafe_b64decode(after.encode()) + b"\0" if after else b""
+        start = b64decode(after.encode(), b"-_", validate=True) + b"\0" if after else b""
     except ValueError:
         raise Problem(400, "after is no cursor of ours") from None
     if len(start) > 500:
