@@ -57,6 +57,7 @@ class Carrier:
         )
         self._incidents: set[tuple[str, str]] = set()  # what was said of each host since it was last bound
         self.stopping = False
+        self._paused = False
         self._state = ""
         self._since = 0.0
         self._say("connecting", "")
@@ -179,7 +180,24 @@ class Carrier:
                 session.wake()
 
     def _capacity(self) -> None:
-        self._put(CapacityChanged(self.config.name, 0 if self.stopping else len(self._senders) * self.config.window))
+        self._put(
+            CapacityChanged(
+                self.config.name, 0 if self.stopping or self._paused else len(self._senders) * self.config.window
+            )
+        )
+
+    def pause(self) -> None:
+        """Claim nothing more for this link until resume(); what is claimed still goes, and texts still come in."""
+        self._pause(paused=True)
+
+    def resume(self) -> None:
+        """Claim again."""
+        self._pause(paused=False)
+
+    def _pause(self, *, paused: bool) -> None:
+        self._paused = paused
+        self._capacity()
+        self._say(self._state, "")
 
     def stop_sending(self) -> None:
         """Claim nothing more for this link; what is claimed still goes."""
@@ -190,9 +208,9 @@ class Carrier:
         if state != self._state:
             # Not with each attempt: what matters is how long it has been so.
             self._state, self._since = state, self._clock()
-        self._detail = detail
+        self._detail = detail or ("paused: nothing is sent" if self._paused else "")
         held = [SessionRow(s.name, s.host, s.peer, self._role(s)) for s in self._sessions]
-        row = LinkRow(self.config.name, state, self._since, self.sessions, detail, self._peer(), held)
+        row = LinkRow(self.config.name, state, self._since, self.sessions, self._detail, self._peer(), held)
         self._put(LinkChanged(row, reconnect))
 
     def _role(self, session: Link) -> str:

@@ -31,6 +31,8 @@ log = logging.getLogger("smppbridge.control")
 _NAME: Final = "control"
 _LONGEST: Final = 65536
 _PATIENCE: Final = 30.0
+_LONGEST_WORK: Final = 3600.0
+"""Seconds that anything may take which somebody waits for."""
 _LONGEST_PATH: Final = 100
 """Octets: the kernel allows 107 (unix(7))."""
 
@@ -88,8 +90,11 @@ async def serve(
     """
 
     async def answer(stream: trio.SocketStream) -> None:
-        with trio.move_on_after(_PATIENCE), contextlib.suppress(trio.BrokenResourceError):
-            line = await _line(stream)
+        with trio.move_on_after(_LONGEST_WORK), contextlib.suppress(trio.BrokenResourceError):
+            with trio.move_on_after(_PATIENCE) as scope:
+                line = await _line(stream)
+            if scope.cancelled_caught:
+                return
             await stream.send_all(json.dumps(await _reply(line, handler)).encode() + b"\n")
 
     try:
@@ -138,8 +143,8 @@ async def _reply(line: bytes, handler: Handler) -> dict[str, str]:
         return {"problem": str(exc)}
 
 
-def ask(folder: Path, request: Mapping[str, object]) -> str:
-    """Ask the service that runs on a data_dir; blocks for at most some seconds.
+def ask(folder: Path, request: Mapping[str, object], patience: float = 0.0) -> str:
+    """Ask the service that runs on a data_dir; blocks for at most some seconds, and `patience` more.
 
     Returns:
         What it says, a line for people.
@@ -149,7 +154,7 @@ def ask(folder: Path, request: Mapping[str, object]) -> str:
     """
     try:
         with _address(folder) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-            stream.settimeout(_PATIENCE)
+            stream.settimeout(_PATIENCE + patience)
             stream.connect(address)
             stream.sendall(json.dumps(request).encode() + b"\n")
             with stream.makefile("rb") as answers:

@@ -38,5 +38,11 @@ class Gateway(Protocol):
     def revoke(self, contacts: set[ContactKey]) -> None:
         """Withdraw what has not left to customers who opted out since."""
 
+    def pause(self) -> None:
+        """Take no more claims for now; what is claimed still goes, and texts still come in."""
+
+    def resume(self) -> None:
+        """Take claims again."""
+
     def stop_sending(self) -> None:
         """Take no more claims; what is claimed still goes."""

@@ -29,6 +29,7 @@ from bridge.metrics import Metrics
 from bridge.options import nearest
 from bridge.pinned import with_pinned
 from bridge.rules import Request, RulesError, load
+from bridge.steering import steer
 from bridge.store.lmdb import LmdbStore
 from bridge.trace import Tracer
 from bridge.training import TrainingError, prepare, trainer
@@ -192,6 +193,20 @@ class Service:
             raise ControlError("the service is starting; try again")
         return await self._committer.ask(contact, brand, request)
 
+    async def steer(self, name: str, what: str) -> str:
+        """Pause, resume, drain or rebind a link; see bridge.steering.
+
+        Raises:
+            ControlError: There is no such link, or no such thing to do.
+        """
+        link = next((link for link in self.config.link if link.name == name), None)
+
+        def in_the_air(name: str) -> int:
+            flights = self._committer.engine.outbox.flights if self._committer is not None else {}
+            return sum(flight.mt.link == name for flight in flights.values())
+
+        return await steer(what, link, name, self._carriers, self._clients, in_the_air)
+
     async def run(
         self,
         web: Callable[[Service, trio.TaskStatus[None]], Awaitable[None]] | None = None,
@@ -271,6 +286,8 @@ class Service:
             return await self._ask(request)
         if request.get("do") == "reload":
             return await self.reload()
+        if request.get("do") == "link":
+            return await self.steer(str(request.get("link")), str(request.get("what")))
         if request.get("do") == "hooks":
             return await self._revive(str(request.get("webhook")), drop=bool(request.get("drop")))
         if request.get("do") != "trace" or self._tracer is None:

@@ -224,6 +224,12 @@ class Esme:
         for keeper in self._keepers:
             keeper.hurry()
 
+    def rebind(self) -> None:
+        """Unbind every link that is bound; each bind is then made anew, as after any loss."""
+        for link in tuple(self.links):
+            if link.session.bound:
+                link.start_unbind()
+
     async def stop(self) -> None:
         """Unbind every link, for at most `unbind_timeout`, and make `run` return."""
         self.stopping = True

@@ -105,6 +105,12 @@ class Local:
         if flights := self._outbound.revoke(contacts):
             self._put(Withdrawn(flights, suppressed=True))
 
+    def pause(self) -> None:
+        self._put(CapacityChanged(self.config.name, 0))
+
+    def resume(self) -> None:
+        self._put(CapacityChanged(self.config.name, self.config.window))
+
     def stop_sending(self) -> None:
         self._put(CapacityChanged(self.config.name, 0))
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diag": ("bridge.cli.diag:diag", "Diagnose a link: bind, throughput, one message to its receipt."),
     "load": ("bridge.cli.load:load", "Submit to any SMSC, or send texts to any ESME, and measure it."),
     "status": ("bridge.cli.look:status", "What the store holds and what the links do."),
+    "top": ("bridge.cli.top:top", "What goes on, live, on the terminal."),
     "links": ("bridge.cli.look:links", "The links and their sessions."),
     "queue": ("bridge.cli.look:queue", "What waits to be sent."),
     "receipts": ("bridge.cli.look:receipts", "Delivery receipts that fit no message."),
@@ -49,12 +50,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "thread": ("bridge.cli.thread:thread", "What a customer wrote and was sent, newest first."),
     "webhooks": ("bridge.cli.webhooks:webhooks", "What waits to be told to other programs, and what was given up."),
     "reload": ("bridge.cli.reload:reload", "Have the running service take the rules anew, all of them or none."),
+    "link": ("bridge.cli.link:link", "Steer a link of the running service: pause, resume, drain, rebind."),
     "trace": ("bridge.cli.trace:trace", "Trace the PDUs of a link of the running service."),
     "decode": (
         "bridge.cli.decode:decode",
         "Explain recorded PDUs: hex, log lines, captures, and what is wrong in them.",
     ),
-    "store": ("bridge.cli.store:store", "Check the store's file, or write it anew."),
+    "store": ("bridge.cli.store:store", "Check the store's file, write it anew, back it up, restore it."),
 }
 
 # Looked up when an exception arrives: one whose module was never imported cannot have been raised.

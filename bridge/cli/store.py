@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
+from rich.console import Console
 
 from bridge import config as configuration
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.export import iso
 from bridge.store.check import Check
+from bridge.store.lmdb import backup as write_copy
 from bridge.store.lmdb import compact as write_anew
 from bridge.store.lmdb import kept_still
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from bridge.store.lmdb import restore as put_back
 
 _SHOWN = 100
 """Problems that are listed; what comes after the first few is seldom another one."""
@@ -22,7 +23,7 @@ _SHOWN = 100
 
 @click.group()
 def store() -> None:
-    """Check the store's file, or write it anew."""
+    """Check the store's file, write it anew, back it up, restore it."""
 
 
 @store.command()
@@ -76,3 +77,45 @@ def compact(config: Path) -> None:
     with kept_still(folder):
         before, after = write_anew(folder)
     click.echo(f"{printable(str(folder))}: {before / (1 << 20):,.1f} MiB before, {after / (1 << 20):,.1f} MiB now")
+
+
+@store.command()
+@click.argument("to", type=click.Path(path_type=Path))
+@config_option
+@json_option
+def backup(to: Path, config: Path, *, as_json: bool) -> None:
+    """Copy the store as of one commit into the new folder TO; its service goes on meanwhile.
+
+    \b
+    Example:
+      smppbridge store backup /backup/2026-11-24 -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    folder = configuration.load(config).bridge.data_dir
+    with Console(stderr=True).status("copying …"):
+        position = write_copy(folder, to)
+    octets = (to / "data.mdb").stat().st_size
+    if as_json:
+        print_json({"to": str(to), "commit": position.commit, "time": iso(position.time), "bytes": octets})
+    else:
+        megabytes = octets / (1 << 20)
+        click.echo(f"{printable(str(to))}: commit {position.commit:,} of {iso(position.time)}, {megabytes:,.1f} MiB")
+
+
+@store.command()
+@click.argument("copy", type=click.Path(file_okay=False, path_type=Path))
+@config_option
+def restore(copy: Path, config: Path) -> None:
+    """Put the copy that `backup` wrote in the place of the store, whose service is stopped; that is kept beside it.
+
+    What came after the copy is not in it: a carrier may have taken messages that are sent again then.
+
+    \b
+    Example:
+      smppbridge store restore /backup/2026-11-24 -c bridge.toml
+    """  # noqa: D301  \b keeps click from wrapping the example
+    folder = configuration.load(config).bridge.data_dir
+    with Console(stderr=True).status("copying …"):
+        kept = put_back(copy, folder)
+    click.echo(f"{printable(str(folder))}: restored; check it with smppbridge store check")
+    if kept is not None:
+        click.echo(f"What was there is {printable(str(kept))}; delete it when all is well.")

@@ -29,6 +29,7 @@ import errno
 import fcntl
 import heapq
 import os
+import shutil
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -603,11 +604,7 @@ def compact(path: Path) -> tuple[int, int]:
             os.fsync(written.fileno())
         (copy / "data.mdb").replace(file)
         copy.rmdir()
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path)
     except lmdb.Error as exc:
         raise _explain(exc, path) from exc
     except OSError as exc:
@@ -617,6 +614,100 @@ def compact(path: Path) -> tuple[int, int]:
             (copy / "data.mdb").unlink(missing_ok=True)
             copy.rmdir()
     return before, file.stat().st_size
+
+
+def backup(path: Path, to: Path) -> Position:
+    """Copy a store as of one commit, while its service goes on; the copy is a data_dir.
+
+    Free pages are not copied. As long as it takes the service cannot use pages again that it frees, so its file grows.
+
+    Args:
+        path: The folder of the store.
+        to: A folder that is not there yet.
+
+    Returns:
+        Where the copy stands.
+
+    Raises:
+        StoreError: There is no store, no room for the copy, or something is there already; nothing is left of it.
+    """
+    if to.exists():
+        raise StoreError(f"{to}: is there already; name a folder that is not")
+    if not (path / "data.mdb").exists():
+        raise StoreError(f"{path}: no store here; run the service once, or set [bridge] data_dir")
+    unfinished = to.with_name(f".{to.name}.unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700, parents=True)
+        env = lmdb.open(str(path), readonly=True, max_dbs=len(_TABLES), max_readers=126)
+        try:
+            env.copy(str(unfinished), compact=True)
+        finally:
+            env.close()
+        with (unfinished / "data.mdb").open("rb+") as written:
+            os.fchmod(written.fileno(), 0o600)
+            os.fsync(written.fileno())
+        (unfinished / "lock").touch(mode=0o600)
+        reader = LmdbReader(unfinished)
+        reader.close()
+        (unfinished / "lock.mdb").unlink(missing_ok=True)
+        unfinished.rename(to)
+        _sync_folder(to.parent)
+    except lmdb.Error as exc:
+        raise _explain(exc, path) from exc
+    except OSError as exc:
+        raise StoreError(f"{to}: cannot be written: {exc.strerror}") from exc
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return reader.position
+
+
+def restore(copy: Path, path: Path) -> Path | None:
+    """Put a copy in the place of a store; what was there is kept beside it.
+
+    Args:
+        copy: The folder that backup() wrote.
+        path: data_dir; no service runs on it.
+
+    Returns:
+        Where the store that was there is now, None if there was none.
+
+    Raises:
+        StoreError: There is no copy, a service is running, or there is no room; then the store is as it was.
+    """
+    LmdbReader(copy).close()
+    (copy / "lock.mdb").unlink(missing_ok=True)
+    kept = None
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / "lock").touch(mode=0o600)
+        with kept_still(path):
+            file, new = path / "data.mdb", path / "restored.mdb"
+            try:
+                shutil.copyfile(copy / "data.mdb", new)
+                new.chmod(0o600)
+                with new.open("rb+") as written:
+                    os.fsync(written.fileno())
+                if file.exists():
+                    kept = path / "data.mdb.before-restore"
+                    file.replace(kept)
+                new.replace(file)
+            finally:
+                new.unlink(missing_ok=True)
+            # It tells of readers of the file that was there.
+            (path / "lock.mdb").unlink(missing_ok=True)
+            _sync_folder(path)
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot be written: {exc.strerror}") from exc
+    return kept
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def service_running(path: Path) -> bool:
@@ -804,9 +895,9 @@ class LmdbReader:
         with self._t.env.begin() as txn, txn.cursor(self._t.link) as cursor:
             return [_link_row(key.decode(), value) for key, value in cursor]
 
-    def counters(self) -> Iterator[tuple[CounterKey, int]]:
-        """Return every counter."""
-        for page in self._pages(self._t.counter, b""):
+    def counters(self, since: int = 0) -> Iterator[tuple[CounterKey, int]]:
+        """Return every counter, or those from an hour on."""
+        for page in self._pages(self._t.counter, _hour.pack(since)):
             for key, value in page:
                 link, name = key[4:].decode().split("\0")
                 yield (_hour.unpack(key[:4])[0], link, name), msgpack.unpackb(value)

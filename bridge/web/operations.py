@@ -121,6 +121,21 @@ async def links(call: Call) -> object:
     return await call.views.get(pages.links, links=call.service.config.link)
 
 
+class OneLink(Args):
+    """By its name, and what is to be done with it."""
+
+    name: Name
+    what: Literal["pause", "resume", "drain", "rebind"]
+
+
+async def steer_link(call: Call, args: OneLink) -> object:
+    """Steer."""
+    try:
+        return {"said": await call.service.steer(args.name, args.what)}
+    except ControlError as exc:
+        raise Problem(404, str(exc)) from exc
+
+
 # ---------------------------------------------------------------- messages and conversations
 
 
@@ -534,6 +549,7 @@ OPERATIONS: Final = (
     Operation("GET", "/me", "viewer", "Who asks, with which role", me),
     Operation("GET", "/status", "viewer", "What the store holds, as totals", status),
     Operation("GET", "/links", "viewer", "Links, their sessions and limits", links),
+    Operation("POST", "/links/{name}/{what}", "operator", "Pause, resume, drain or rebind", steer_link, OneLink),
     Operation("GET", "/messages", "viewer", "Search messages of both ways, the newest first", list_messages, Search),
     Operation("POST", "/messages", "operator", "Send a message that answers nothing", send_message, body=Message),
     Operation("GET", "/messages/{id}", "viewer", "A message and all that happened to it", show_message, OneMessage),

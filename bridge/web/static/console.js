@@ -145,6 +145,9 @@ function drawLinks() {
         ["sessions", number(link.sessions)], ["window", number(link.window)], ["rate", link.rate ? `${number(Math.round(link.rate))}/s` : "any"],
         ["waiting", number(waiting), waiting > link.window ? "warn" : ""], ["oldest reply", span(age), age > 30 ? "bad" : ""],
       ]),
+      may("operator") ? el("div", { class: "actions" }, ...(link.detail.startsWith("paused") ? ["resume", "rebind"] : ["pause", "rebind"]).map((what) => el("button", {
+        onclick: async (event) => { event.target.blur(); event.target.disabled = true; await attempt(async () => say((await post(`/links/${encodeURIComponent(link.name)}/${what}`)).said)); },
+      }, what[0].toUpperCase() + what.slice(1)))) : null,
       el("p", { class: "quiet" }, words(link.peer)), link.detail ? el("p", { class: "problem" }, words(link.detail)) : null,
       ...link.days.map((day) => el("p", { class: "quiet" }, `${day.number || "the link"}: ${number(day.used)} of the ${number(day.of)} messages of the day are used`)));
   })), live.not_ready.length ? card("Not ready", ...live.not_ready.map((line) => el("p", { class: "problem" }, words(line)))) : null);
