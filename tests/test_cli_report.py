@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
+from bridge.page import page
+from bridge.reporting import SECTIONS
 from bridge.store.lmdb import LmdbStore
 from tests.pipeline import Bridge, accepted, link, receipt, refused, rules, text
 from tests.test_rules_intents import RULES as WITH_INTENTS
@@ -104,6 +106,23 @@ def test_as_csv(config: Path, tmp_path: Path) -> None:
         assert ["total", "5"] in list(csv.reader(file))
     (tmp_path / "file").write_text("")
     assert "cannot write to" in run(config, "--csv", str(tmp_path / "file" / "x")).output
+
+
+def test_a_page_has_every_section_and_no_markup_of_a_customer(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    assert run(config, "--html", str(file)).output == f"wrote {file}\n"
+    shown = file.read_text()
+    for section in SECTIONS:
+        assert f"<h2>{section.capitalize()}</h2>" in shown
+    assert "<script" not in shown
+    assert "://" not in shown
+    made = {"clusters": [{"count": 2, "samples": ["<img src=x onerror=alert(1)> \u202egnp"]}]}
+    base = {"brand": "<b>", "since": "", "until": "", "zone": ""}
+    hostile = page({**base, "unmatched": made})
+    assert "<img" not in hostile
+    assert "<b>" not in hostile
+    assert "\u202e" not in hostile
+    assert "&lt;img src=x onerror=alert(1)&gt; \\u202egnp" in hostile
 
 
 def test_what_is_wrong_is_one_line(config: Path) -> None:

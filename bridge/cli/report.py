@@ -13,6 +13,7 @@ from bridge.analytics import BUCKETS
 from bridge.cli import CliProblem
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.explain import load_rules
+from bridge.page import page
 from bridge.reporting import SECTIONS, UNMATCHED, hidden, make, span_of, strangers, unsure_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _SHOWN = 8
 @click.option("--brand", default="", help="Only of this brand.")
 @click.option("--section", type=click.Choice(SECTIONS), multiple=True, help="Only this one; can be repeated.")
 @click.option("--csv", "folder", type=click.Path(file_okay=False, path_type=Path), help="A file a section, into DIR.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="One file with plots, which needs nothing else."
+)
 @click.option("--exact", is_flag=True, help="Response times from each message, not from the histogram.")
 @click.pass_context
 def report(
@@ -45,6 +49,7 @@ def report(
     brand: str,
     section: tuple[str, ...],
     folder: Path | None,
+    html: Path | None,
     *,
     as_json: bool,
     exact: bool,
@@ -55,6 +60,7 @@ def report(
     Example:
       smppbridge report -c bridge.toml --days 28
       smppbridge report --section topics --section unmatched --json
+      smppbridge report --days 28 --html report.html
     """  # noqa: D301  \b keeps click from wrapping the example
     if ctx.invoked_subcommand is not None:
         return
@@ -65,6 +71,9 @@ def report(
         )
     if as_json:
         print_json(made)
+    elif html is not None:
+        html.write_text(page(made), encoding="utf-8")
+        click.echo(f"wrote {html}")
     elif folder is not None:
         for file in _write(made, folder):
             click.echo(f"wrote {file}")

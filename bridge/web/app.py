@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, ParamSpec, cast
 
 import msgspec
 import trio
@@ -26,7 +27,7 @@ from bridge.web.openapi import BASE, document
 from bridge.web.operations import OPERATIONS, Call, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from hypercorn.typing import ASGIFramework
     from starlette.requests import Request
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from bridge.web.views import Views
 
 log = logging.getLogger("smppbridge")
+
+_P = ParamSpec("_P")
 
 MOST_OCTETS: Final = 65536
 """Of a request's body."""
@@ -79,18 +82,18 @@ def application(
     access = Access(tokens, trio.current_time)
     memory = Memory()
 
-    async def metrics(request: Request) -> Response:
+    def metrics(request: Request) -> Response:
         access.admit(request.headers, "viewer", changes=False)
         return _response(200, _METRICS, service.metrics_text())
 
-    async def health(_request: Request) -> Response:
+    def health(_request: Request) -> Response:
         return _response(200, _PLAIN, b"ok\n")
 
-    async def ready(_request: Request) -> Response:
+    def ready(_request: Request) -> Response:
         problems = service.not_ready()
         return _response(503 if problems else 200, _PLAIN, ("\n".join(problems or ["ready"]) + "\n").encode())
 
-    async def described(request: Request) -> Response:
+    def described(request: Request) -> Response:
         access.admit(request.headers, "viewer", changes=False)
         return _response(200, _JSON, msgspec.json.encode(document(OPERATIONS)))
 
@@ -109,7 +112,9 @@ def application(
                 return _response(known[0], _JSON, known[1])
             status, answered = 500, None
             try:
-                said = await op.does(Call(service, views, caller, key), *given)
+                said = op.does(Call(service, views, caller, key), *given)
+                if isinstance(said, Awaitable):
+                    said = await said
                 body = said if isinstance(said, bytes) else msgspec.json.encode(said)
                 status, answered = 200, (200, body)
             except Problem as exc:
@@ -138,10 +143,10 @@ def application(
 
     # A path that two methods share is one route: Starlette would answer 405 for the second.
     routes = [
-        Route("/healthz", health),
-        Route("/readyz", ready),
-        Route("/metrics", metrics),
-        Route(f"{BASE}/openapi.json", described),
+        Route("/healthz", _soon(health)),
+        Route("/readyz", _soon(ready)),
+        Route("/metrics", _soon(metrics)),
+        Route(f"{BASE}/openapi.json", _soon(described)),
         Route(f"{BASE}/live", Events(), methods=["GET"]),
         *(Route(path, _static(*about)) for path, about in _STATIC.items()),
     ]
@@ -151,19 +156,19 @@ def application(
     for path, methods in by_path.items():
         routes.append(Route(BASE + path, _by_method(methods), methods=list(methods)))
 
-    async def problem(_request: Request, exc: Exception) -> Response:
+    def problem(_request: Request, exc: Exception) -> Response:
         return _refusal(cast("Problem", exc))
 
-    async def refused(request: Request, exc: Exception) -> Response:
+    def refused(request: Request, exc: Exception) -> Response:
         error = cast("HTTPException", exc)
         texts = {404: f"{request.url.path} is not here", 405: f"{request.method} is not for {request.url.path}"}
         return _refusal(Problem(error.status_code, texts.get(error.status_code, error.detail), error.headers))
 
-    async def failed(request: Request, exc: Exception) -> Response:
+    def failed(request: Request, exc: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=exc)
         return _refusal(Problem(500, "that is a fault of the service; its log says more"))
 
-    handlers = {Problem: problem, HTTPException: refused, Exception: failed}
+    handlers = {Problem: _soon(problem), HTTPException: _soon(refused), Exception: _soon(failed)}
     return cast("ASGIFramework", Starlette(routes=routes, exception_handlers=handlers))
 
 
@@ -178,9 +183,15 @@ def _by_method(
 
 def _static(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
     octets = files("bridge.web").joinpath("static", name).read_bytes()
+    return _soon(lambda _request: _response(200, kind, octets))
 
-    async def answer(_request: Request) -> Response:
-        return _response(200, kind, octets)
+
+def _soon(make: Callable[_P, Response]) -> Callable[_P, Awaitable[Response]]:
+    """Return a function as Starlette wants it, which has what is not async called in a thread."""
+
+    async def answer(*args: _P.args, **kwargs: _P.kwargs) -> Response:
+        await trio.lowlevel.checkpoint()
+        return make(*args, **kwargs)
 
     return answer
 

@@ -70,8 +70,8 @@ class Operation:
     role: str
     """Of bridge.tokens.ROLES, the least that is needed."""
     summary: str
-    does: Callable[..., Awaitable[object]]
-    """Of (call, args, body), as far as it has these; returns what is answered, or JSON already."""
+    does: Callable[..., Awaitable[object] | object]
+    """Of (call, args, body), as far as it has these; returns what is answered, or JSON already, or has it awaited."""
     args: type[Args] | None = None
     body: type[Body] | None = None
     changes: bool = True
@@ -106,7 +106,7 @@ def _brand(call: Call, name: str) -> Brand:
 # ---------------------------------------------------------------- the service
 
 
-async def me(call: Call) -> object:
+def me(call: Call) -> object:
     """Who asks."""
     return {"name": call.caller.name, "role": call.caller.role}
 
@@ -481,7 +481,7 @@ class Reported(Args):
     sections: Annotated[str, Meta(max_length=200, description="With commas between: " + ", ".join(SECTIONS))] = ""
 
 
-async def show_rules(call: Call) -> object:
+def show_rules(call: Call) -> object:
     """What is in force."""
     rules = call.service.rules
     brands = dict.fromkeys(brand.name for brand in rules.numbers.values())
@@ -505,7 +505,7 @@ async def show_rules(call: Call) -> object:
     }
 
 
-async def explain(call: Call, body: Question) -> object:
+def explain(call: Call, body: Question) -> object:
     """Why this answer."""
     rules = call.service.rules
     number = body.number or next(iter(rules.numbers), "")
