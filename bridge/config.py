@@ -490,7 +490,8 @@ class LinkConfig:
 
 EventKind = Literal[
     "received", "replied", "delivered", "undelivered", "escalated", "breached", "taken", "answered", "closed",
-    "resolved", "reopened", "rated", "opted_out", "opted_in", "started", "erased",
+    "resolved", "reopened", "rating_asked", "rating_not_asked", "rated", "opted_out", "opted_in", "started", "profile",
+    "merged", "erased",
 ]  # fmt: skip
 EVENTS: tuple[EventKind, ...] = get_args(EventKind)
 """What webhooks can be told of."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 """Rows of a page of a walk, and dead letters that one turn revives."""
+MOST_DEAD = 100_000
+"""Dead letters that are kept, nearly: a receiver that is gone for good must not fill the disk."""
 _id = struct.Struct(">Q")
 
 
@@ -86,6 +88,11 @@ def hook_prefix(webhook: str, contact: str, brand: str) -> bytes:
 def webhook_of(key: bytes) -> str:
     """Return the webhook of a key."""
     return key.partition(b"\0")[0].decode()
+
+
+def id_of(key: bytes) -> int:
+    """Return the id of the event of a key."""
+    return int(_id.unpack(key[-8:])[0])
 
 
 def read_key(key: bytes) -> tuple[str, str]:

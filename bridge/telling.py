@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from bridge.desk import Stage
 from bridge.events import HooksRecalled, HooksSettled
-from bridge.hooks import PAGE, Dead, pack, unpack, unpack_dead
+from bridge.hooks import MOST_DEAD, PAGE, Dead, id_of, pack, unpack, unpack_dead
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bridge.events import HooksRevived
 
 
@@ -38,6 +41,25 @@ class Telling(Stage):
                 dead += 1
         self.desk.count("", "hook.taken", len(event.done))
         self.desk.count("", "hook.dead", dead)
+        if dead and self.store.count("dead") >= MOST_DEAD:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Make room for dead letters: a tenth at a time, for to find the oldest all of them have to be looked at."""
+        rows = self.changes.rows
+        oldest = nsmallest(max(MOST_DEAD // 10, 1), self._dead_keys(), key=id_of)
+        rows.update((("dead", key), None) for key in oldest)
+        self.desk.count("", "hook.dropped", len(oldest))
+        self.effects.incidents.append(
+            f"webhooks: more than {MOST_DEAD:,} dead letters; the oldest {len(oldest):,} are dropped"
+        )
+
+    def _dead_keys(self) -> Iterator[bytes]:
+        """Yield the keys of the dead letters that this turn leaves as they are."""
+        start = b""
+        while page := self.store.page("dead", start, PAGE):
+            yield from (key for key, _ in page if ("dead", key) not in self.changes.rows)
+            start = page[-1][0] + b"\0"
 
     def _recalled(self, event: HooksRecalled) -> None:
         gone = {key for (table, key), value in self.changes.rows.items() if table == "hook" and value is None}

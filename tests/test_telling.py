@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bridge import deciding
-from bridge.config import WebhookConfig
+from bridge import deciding, telling
+from bridge import rules as rules_package
+from bridge.config import EVENTS, WebhookConfig
 from bridge.events import Asked, HooksRecalled, HooksRevived, HooksSettled
 from bridge.hooks import Dead, Hook, listeners, pack, read_key, rows, unpack, unpack_dead
 from bridge.rules import Request
 from tests.pipeline import CONTACT, Bridge, accepted, link, receipt, rules, text
 from tests.test_rules_people import SOURCE
+from tests.test_rules_rating import SOURCE as RATED
 
 if TYPE_CHECKING:
     import pytest
@@ -111,6 +115,61 @@ def test_settled_events_go_and_dead_letters_can_be_revived() -> None:
     effects = bridge.turn(HooksRevived("crm", True, lambda count: None))
     assert [count for _, count in effects.revived] == [1]
     assert not [1 for table, _ in bridge.memory.side if table in ("hook", "dead")]
+
+
+def test_of_too_many_dead_letters_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "MOST_DEAD", 3)
+    monkeypatch.setattr(telling, "PAGE", 2)
+    bridge = bridge_with("received")
+    for _ in range(5):
+        bridge.send("hours")
+    first, second, third, fourth, fifth = sorted(key for table, key in bridge.memory.side if table == "hook")
+    # The oldest is the one with the smallest id, whichever webhook and customer its key begins with.
+    old = b"zeta\0" + first.partition(b"\0")[2]
+    bridge.memory.side["hook", old] = bridge.memory.side["hook", first]
+    bridge.turn(HooksSettled([], [(old, "500"), (second, "500"), (third, "500")]))
+    effects = bridge.turn(HooksSettled([], [(fourth, "500")]))
+    assert effects.tally["", "hook.dropped"] == 1
+    assert [line for line in effects.incidents if "dead letters" in line] == [
+        "webhooks: more than 3 dead letters; the oldest 1 are dropped"
+    ]
+    assert sorted(key for table, key in bridge.memory.side if table == "dead") == [second, third, fourth]
+    effects = bridge.turn(HooksSettled([fifth], []))
+    assert ("", "hook.dropped") not in effects.tally
+
+
+def test_every_kind_of_fact_can_be_told() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(rules_package.__file__).parent.rglob("*.py"))
+    made = set(re.findall(r'\bFact\(\s*"(\w+)"', source))
+    assert len(made) > 10
+    assert made <= set(EVENTS)
+
+
+def test_what_changes_of_a_customer_is_told() -> None:
+    bridge = bridge_with("profile", "merged", "opted_out")
+    contact = CONTACT.decode()
+    bridge.turn(
+        Asked(contact, "acme", Request("profile.set", "ann", {"name": "Bob"})),
+        Asked(contact, "acme", Request("profile.merge", "ann", {"number": "15550009999", "opted_out": "yes"})),
+    )
+    assert [event["type"] for event in told(bridge)] == ["profile", "merged", "opted_out"]
+    assert told(bridge)[1]["data"]["number"] == "15550009999"
+
+
+def test_a_question_for_a_rating_is_told_and_one_that_is_not_asked() -> None:
+    bridge = bridge_with("rating_asked", "rating_not_asked", source=RATED)
+    bridge.send("where")
+    bridge.now += 121.0
+    bridge.turn()
+    (asked,) = told(bridge)
+    assert (asked["type"], asked["data"]["by"]) == ("rating_asked", "automated")
+    bridge = bridge_with("rating_asked", "rating_not_asked", source=RATED)
+    bridge.send("where")
+    bridge.send("stop")
+    bridge.now += 121.0
+    bridge.turn()
+    (not_asked,) = told(bridge)
+    assert (not_asked["type"], not_asked["data"]["why"]) == ("rating_not_asked", "opted out")
 
 
 def test_a_text_that_the_rules_fail_on_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
