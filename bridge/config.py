@@ -491,7 +491,7 @@ class LinkConfig:
 EventKind = Literal[
     "received", "replied", "delivered", "undelivered", "escalated", "breached", "taken", "answered", "closed",
     "resolved", "reopened", "rating_asked", "rating_not_asked", "rated", "opted_out", "opted_in", "started", "profile",
-    "merged", "erased",
+    "merged", "deactivated", "erased",
 ]  # fmt: skip
 EVENTS: tuple[EventKind, ...] = get_args(EventKind)
 """What webhooks can be told of."""

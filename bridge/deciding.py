@@ -231,6 +231,7 @@ class Deciding(Stage):
         erases = request.kind == "profile.erase"
         if erases and before is not None and (why := self._erasing.hindrance(before)):
             return why
+        chain = self._erasing.chain(key) if request.kind == "profile.deactivate" else {}
         values = {} if erases else request.values
         entry = ("asked", key[1], key[0], request.kind, request.by, self._keep_input(key, values))
         problem = self._react(key, request, entry)
@@ -238,6 +239,9 @@ class Deciding(Stage):
             self.changes.rows["job", name] = _id.pack(self.desk.next_id - 1)
         if not problem and erases and before is not None:
             self._erasing.forget(key, before)
+        elif not problem and request.kind == "profile.deactivate" and before is not None:
+            new = self._erasing.part(key, before, chain)
+            self.contexts[new] = self.changes.conversations[new]
         return problem
 
     def _keep_input(self, key: ContactKey, values: Mapping[str, str]) -> int:

@@ -14,10 +14,11 @@ from bridge.desk import Stage
 from bridge.hooks import hook_prefix, webhook_of
 from bridge.inputs import prefix
 from bridge.records import Mo, Mt
+from bridge.rules.profile import former
 from bridge.scheduling import later_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bridge.desk import Desk
     from bridge.records import Conversation
@@ -66,13 +67,50 @@ class Erasing(Stage):
             self._forget_message(row)
         if state.session is not None and state.session.call:
             self.changes.rows["call", _id.pack(state.session.call)] = None
+        self._forget_inputs(key)
+        self._forget_events(key)
+        self._forget_evidence(key, state)
+        self.changes.erased.append(key[0])
+
+    def chain(self, key: ContactKey) -> dict[bytes, bytes]:
+        """Return the rows of a customer's evidence, with those of this turn."""
+        begin = at = prefix(key)
+        rows: dict[bytes, bytes] = {}
+        while page := [row for row in self.store.page("evidence", at, PAGE) if row[0].startswith(begin)]:
+            rows.update(page)
+            at = page[-1][0] + b"\0"
+        for (table, name), octets in self.changes.rows.items():
+            if table == "evidence" and octets is not None and name.startswith(begin):
+                rows[name] = octets
+        return rows
+
+    def part(self, key: ContactKey, state: Conversation, chain: Mapping[bytes, bytes]) -> ContactKey:
+        """Keep what a number that was given back stood for under another name; return that.
+
+        Args:
+            key: Whose consent has just been ended, with one link of evidence that begins a new chain.
+            state: As it was before.
+            chain: The evidence as it was before.
+        """
+        after = former(state, self.now)
+        new = after.contact, key[1]
+        begin = prefix(key)
+        for number, (name, octets) in enumerate(sorted(chain.items())):
+            self.changes.rows["evidence", prefix(new) + name[len(begin) :]] = octets
+            if number:
+                self.changes.rows["evidence", name] = None
+        if state.session is not None and state.session.call:
+            self.changes.rows["call", _id.pack(state.session.call)] = None
+        self._forget_inputs(key)
+        self.changes.conversations[new] = after
+        return new
+
+    def _forget_inputs(self, key: ContactKey) -> None:
+        """Forget what operators said and calls returned of a customer: entries of the log name it by his number."""
         begin = start = prefix(key)
         while rows := [name for name, _ in self.store.page("input", start, PAGE) if name.startswith(begin)]:
             self.changes.rows.update((("input", name), None) for name in rows)
             start = rows[-1] + b"\0"
-        self._forget_events(key)
-        self._forget_evidence(key, state)
-        self.changes.erased.append(key[0])
 
     def _forget_events(self, key: ContactKey) -> None:
         """Take back what is still to be told of the customer, and what was given up."""

@@ -236,6 +236,39 @@ def test_an_erased_customer_leaves_no_text(config: Path) -> None:
     checked(config)
 
 
+def test_a_number_that_was_given_back_begins_anew(config: Path, tmp_path: Path) -> None:
+    run(config, "optout", "add", ANN, "--evidence", "ticket 7")
+    run(config, "optout", "remove", ANN, "--evidence", "ticket 8")
+    run(config, "contacts", "set", ANN, "name=Ann")
+    run(config, "send", ANN, "--text", "for Ann", "--at", "2099-01-01 09:00")
+    assert "name a number" in run(config, "contacts", "deactivate").output
+    (tmp_path / "gone").write_text(f"+{ANN}\n\n+{ANN}\n{BOB}\n")
+    gone = run(config, "contacts", "deactivate", "--file", str(tmp_path / "gone"), "--evidence", "list of May")
+    assert gone.output == "ended: 1; refused: 0; not known: 1\n"
+    fresh, kept = sorted(rows(config, "contacts", "list"), key=lambda row: len(str(row["number"])))
+    assert (fresh["number"], fresh["profile"], bool(fresh["opted_out"])) == (ANN, {}, True)
+    assert kept["profile"] == {"name": "Ann"}
+    former = str(kept["number"])
+    assert former.startswith(ANN)
+    assert len(former) > 15
+    assert "hours" not in run(config, "thread", ANN).output
+    assert "hours" in run(config, "thread", former).output
+    for number, events in ((ANN, [("opted_out", "list of May")]), (former, ["ticket 7", "ticket 8"])):
+        (shown,) = rows(config, "evidence", number)
+        assert shown["chain"] == "whole"
+        said = [(event["what"], event["text"]) for event in shown["events"]]  # type: ignore[attr-defined]
+        assert said == events or [words for _, words in said] == events
+    assert "opted_out" in run(config, "send", ANN, "--text", "again").output
+    assert "is no number" in run(config, "send", former, "--text", "again").output
+    assert "cannot be read" in run(config, "contacts", "deactivate", "--file", str(tmp_path / "none")).output
+    again = run(config, "contacts", "deactivate", ANN, BOB)
+    assert "has opted out, and nothing else is known of it" in again.output
+    assert "ended: 0; refused: 1; not known: 1" in again.output
+    assert run(config, "contacts", "erase", former, "--yes").exit_code == 0
+    assert "Ann" not in run(config, "export", "events").output
+    checked(config)
+
+
 # ---------------------------------------------------------------- find, and masks
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.records import Case, Conversation, Session
 from bridge.rules import Decision, Request, react
-from bridge.rules.profile import FieldTable
+from bridge.rules.profile import FieldTable, former, former_name
 from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, say
 
 FIELDS = """\
@@ -107,6 +107,30 @@ def test_two_numbers_of_one_customer() -> None:
     again = react(Request("profile.merge", "ann", values), after, RULES, NOW + 5)
     assert (again.state.also, again.state.opted_out) == (("15550009999",), NOW)
     assert react(Request("profile.merge", "ann", {"number": CONTACT}), state, RULES, NOW).problem
+
+
+def test_a_number_that_was_given_back_has_agreed_to_nothing() -> None:
+    state = Conversation(
+        CONTACT, "acme", 5, NOW, NOW, 3, variables={"order": "1"}, profile={"name": "Ann"}, case=Case(5, "care", NOW),
+        evidence=(2, b"x"), last=9, wake=NOW + 9, session=Session("f", "1", "s", NOW, NOW + 5),
+    )  # fmt: skip
+    decision = react(Request("profile.deactivate", "ann", {"evidence": "list"}), state, RULES, NOW)
+    assert decision.state == Conversation(CONTACT, "acme", opted_out=NOW)
+    name = former_name(state, NOW)
+    assert [(fact.kind, fact.values["former"]) for fact in decision.facts] == [
+        ("deactivated", name),
+        ("opted_out", name),
+    ]
+    kept = former(state, NOW)
+    assert (kept.contact, kept.opted_out, kept.profile, kept.last, kept.evidence) == (
+        name, NOW, {"name": "Ann"}, 9, (2, b"x"),
+    )  # fmt: skip
+    assert (kept.session, kept.case, kept.wake) == (None, None, 0.0)
+    assert former(Conversation(CONTACT, "acme", opted_out=5.0), NOW).opted_out == 5.0
+    assert react(Request("profile.deactivate", "ann", {}), Conversation(CONTACT, "acme"), RULES, NOW).problem == (
+        "is not known"
+    )
+    assert react(Request("profile.deactivate", "ann", {}), decision.state, RULES, NOW).problem.startswith("has opted")
 
 
 def test_erasing_leaves_the_will_and_its_evidence() -> None:

@@ -33,7 +33,7 @@ _SHOWN = 20
 
 @click.group()
 def contacts() -> None:
-    """Customers: list, show, set, import, export, merge, erase."""
+    """Customers: list, show, set, import, export, merge, deactivate, erase."""
 
 
 def _unmasked(command: Callable[..., None]) -> Callable[..., None]:
@@ -249,6 +249,49 @@ def erase(number: str, config: Path, brand: str, by: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Forget all texts and the profile of {contact} at {', '.join(names)}?", abort=True)
     _ask_each(config, [(contact, name, Request("profile.erase", by, {})) for name in names])
+
+
+@contacts.command()
+@click.argument("numbers", nargs=-1)
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), help="A number a line.")
+@_who
+@click.option("--evidence", default="", help="Who says so, where it is filed.")
+def deactivate(numbers: tuple[str, ...], file: Path | None, config: Path, brand: str, by: str, evidence: str) -> None:
+    """End the consent of numbers that were given back: their next owners have agreed to nothing.
+
+    What was under way ends, and nothing is sent there until START comes from there. History, profile and evidence of
+    the former owner are kept under another name, which `contacts list` shows. Numbers that are not known are passed
+    over, so that a carrier's whole list can be given.
+
+    \b
+    Example:
+      smppbridge contacts deactivate --file gone.txt --evidence "carrier's list of 2026-11-24"
+    """  # noqa: D301  \b keeps click from wrapping the example
+    try:
+        lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CliProblem(f"{file}: cannot be read: {exc}") from exc
+    given = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
+    if not given:
+        raise CliProblem("name a number, or a --file of numbers")
+    request = Request("profile.deactivate", by, {"evidence": evidence})
+    items: list[Item] = []
+    unknown = 0
+    with reader_of(config) as (_, reader):
+        for contact in dict.fromkeys(given):
+            names = [state.brand for state in reader.conversations(contact) if brand in ("", state.brand)]
+            items += [(contact, name, request) for name in names]
+            unknown += not names
+    done = 0
+    starts = range(0, len(items), BATCH)
+    with asker_of_many(configuration.load(config)) as ask:
+        for start in track(starts, "numbers", transient=True, console=Console(stderr=True)) if starts[1:] else starts:
+            batch = items[start : start + BATCH]
+            for (contact, name, _), why in zip(batch, ask(batch), strict=True):
+                done += not why
+                if why:
+                    click.echo(f"{contact}, {printable(name)}: {printable(why)}", err=True)
+    click.echo(f"ended: {done:,}; refused: {len(items) - done:,}; not known: {unknown:,}")
 
 
 def _brands(config: Path, brand: str, contact: str) -> list[str]:

@@ -116,7 +116,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
 
     Args:
         request: profile.set (values by field, "" = forget it), profile.merge (`number`: another number of the same
-            customer; his fields as `field.NAME`, `opted_out` if he has) or profile.erase.
+            customer; his fields as `field.NAME`, `opted_out` if he has), profile.deactivate (the number was given
+            back; `evidence`) or profile.erase.
         state: The conversation so far; it is not changed.
         brand: Of the conversation, None if no rules have it any more.
         now: Seconds since the epoch.
@@ -125,6 +126,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
         return _set(request, state, brand, now)
     if request.kind == "profile.merge":
         return _merge(request, state, now)
+    if request.kind == "profile.deactivate":
+        return _deactivate(request, state, now)
     if request.kind == "profile.erase":
         return _erase(request, state)
     return _refused(state, f"there is no request `{request.kind}`")
@@ -170,6 +173,44 @@ def _merge(request: Request, state: Conversation, now: float) -> Decision:
         after.wake = next_wake(after)
         facts.append(Fact("opted_out", {"how": "merged", "text": number, "by": request.by}))
     return Decision("silent", "", "", "", (), after, facts=tuple(facts))
+
+
+def _deactivate(request: Request, state: Conversation, now: float) -> Decision:
+    """End the consent of a number that was given back: whoever gets it next has agreed to nothing (CTIA §5.1.5)."""
+    if state == Conversation(state.contact, state.brand):
+        return _refused(state, "is not known")
+    if state.opted_out and not state.last and not state.profile:
+        return _refused(state, "has opted out, and nothing else is known of it")
+    name = former_name(state, now)
+    said = {"how": "deactivated", "text": request.values.get("evidence", ""), "by": request.by, "former": name}
+    facts = (Fact("deactivated", {"by": request.by, "former": name}), Fact("opted_out", {**said}))
+    return Decision("silent", "", "", "", (), Conversation(state.contact, state.brand, opted_out=now), facts=facts)
+
+
+def former_name(state: Conversation, now: float) -> str:
+    """Return what a customer is called whose number was given back: longer than any number (E.164 has 15 digits)."""
+    return f"{state.contact}{int(now):012}"
+
+
+def former(state: Conversation, now: float) -> Conversation:
+    """Return what stays of a customer whose number was given back: history, profile and evidence, nothing that is due.
+
+    Args:
+        state: Under the number.
+        now: Seconds since the epoch.
+    """
+    return replace(
+        state,
+        contact=former_name(state, now),
+        opted_out=state.opted_out or now,
+        session=None,
+        case=None,
+        rating=None,
+        offered=(),
+        contexts=(),
+        opting_in=0.0,
+        wake=0.0,
+    )
 
 
 def _erase(request: Request, state: Conversation) -> Decision:
