@@ -125,6 +125,8 @@ def final_figures(mt: Mt) -> Iterator[Figure]:
     yield "final", brand, "template", mt.template or ("agent" if mt.by else "text"), bad
     yield "final", brand, "segments", str(mt.parts), bad
     yield "final", brand, "data_coding", str(mt.data_coding), bad
+    if mt.device:
+        yield "final", brand, "device", mt.device, bad
     if mt.error:
         yield "final", brand, "error", mt.error, bad
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from bridge import evidence, inputs
 from bridge.desk import Stage
 from bridge.events import OpenCall
-from bridge.records import Conversation, Mt
+from bridge.records import DEVICE, Conversation, Mt
 from bridge.rules import Decision, Inbound, Request, Wake, decide, react
 from bridge.rules.message import CALLING, Fact
 from bridge.rules.numbers import is_short_code
@@ -60,6 +60,8 @@ DONE_BEFORE = "done before"
 """Why a request of a job is refused that the job has made already."""
 LATE = 1.0
 """Seconds after which a turn looks again for conversations to wake that it had no time for."""
+_LONGEST_DEVICE = 40
+"""Characters of a device that are told apart in reports."""
 _milliseconds = struct.Struct(">Q")
 _id = struct.Struct(">Q")
 _unpack_call = msgspec.msgpack.Decoder(OpenCall).decode
@@ -91,6 +93,11 @@ def start_addressing(number: str) -> bytes:
 def figure_of(fact: Fact) -> tuple[str, ...]:
     """Return by what a fact is counted, nothing for one that is not."""
     return tuple(str(fact.values.get(name, "")) for name in _COUNTED.get(fact.kind, ()))
+
+
+def device_name(said: str | int) -> str:
+    """Return a device as reports name it: what comes from a network may hold anything."""
+    return "".join(character for character in str(said) if character.isprintable())[:_LONGEST_DEVICE]
 
 
 class Deciding(Stage):
@@ -164,6 +171,9 @@ class Deciding(Stage):
             for reply, encoded in zip(decision.replies, replies, strict=True):
                 reply_ids.append(self._reply(reply, encoded, after, mo.link, mo.id, queue, asked))
                 asked = 0.0
+            if reply_ids and mo.tlvs and (device := mo.tlvs.get(DEVICE)):
+                for mt, _ in self.replies[-len(reply_ids) :]:
+                    mt.device = device_name(device)
             self._keep(key, state, decision, mo.id, reply_ids)
 
     def wake(self) -> None:
@@ -446,6 +456,7 @@ class Deciding(Stage):
                     by=reply.by,
                     asked=reply.asked or (0.0 if reply.control else asked),
                     data_coding=encoded.data_coding,
+                    device=device_name(after.profile.get(DEVICE, "")) if after.profile else "",
                 ),
                 encoded,
             )

@@ -34,6 +34,8 @@ def blank(row: Mo | Mt) -> None:
     row.text, row.personal = "", ()
     if isinstance(row, Mo):
         row.bodies, row.decided, row.tlvs = (), "", {}
+    else:
+        row.device = ""
 
 
 class Erasing(Stage):

@@ -44,6 +44,7 @@ COLUMNS = (
     "ports",
     "tlvs",
     "octets",
+    "device",
     "message_ids",
     "receipts",
     "state",
@@ -126,6 +127,7 @@ def mt_row(mt: Mt, *, unmasked: bool = False) -> Row:
         "by": mt.by or None,
         "topic": mt.topic or None,
         "data_coding": mt.data_coding,
+        "device": mt.device or None,
         "times": {
             "asked": iso(mt.asked),
             "created": iso(mt.created),

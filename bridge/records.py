@@ -318,8 +318,12 @@ class Mt(msgspec.Struct, array_like=True, gc=False):
     """For the first answer to a text: when the last octet of that was read; 0.0 for any other message."""
     data_coding: int = 0
     """Of the submit_sm."""
+    device: str = ""
+    """What it goes to, where the profile or a kept TLV of the text says so; "" = not known."""
 
 
+DEVICE = "device"
+"""The field of a profile, and the name of a TLV that a link keeps, that say what a customer has in hand."""
 FINAL_STATES = frozenset({"delivered", "undeliverable", "expired", "deleted", "rejected", "suppressed", "failed"})
 
 _VERSION = b"\x01"

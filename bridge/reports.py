@@ -258,7 +258,7 @@ def topics(rows: Iterable[Counted], span: Span) -> Table:
 
 
 def failures(rows: Iterable[Counted], span: Span) -> Table:
-    """Return where messages fail: by link, network, template, segments, data_coding and error; and by hour."""
+    """Return where messages fail: by link, network, template, segments, data_coding, device, error; and by hour."""
     cells: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for hour, figure, n in rows:
         if figure[0] == "final" and span.holds(hour, figure[1]):
@@ -268,6 +268,7 @@ def failures(rows: Iterable[Counted], span: Span) -> Table:
                 local = datetime.fromtimestamp(hour * HOUR, UTC).astimezone(span.zone)
                 cells["hour"][f"{local.hour:02}"][state] += n
     everything: Counter[str] = sum(cells["link"].values(), Counter())
+    known = sum(_ended(states) for states in cells.get("device", {}).values())
     rate = _failed(everything) / max(_ended(everything), 1)
     return {
         "ended": _ended(everything),
@@ -275,7 +276,7 @@ def failures(rows: Iterable[Counted], span: Span) -> Table:
         "rate": _share(_failed(everything), _ended(everything)),
         "suppressed": everything["suppressed"],
         "states": dict(sorted(everything.items())),
-        "device": "not known: SMPP carries none",
+        "device": f"known of {known:,}" if known else "not known: SMPP carries none",
         "by": {
             dimension: [
                 {

@@ -83,6 +83,7 @@ def test_a_row_of_a_reply_has_the_fields_of_the_contract(file: Path) -> None:
         "by": None,
         "topic": None,
         "data_coding": 0,
+        "device": None,
         "times": {
             "asked": "2027-01-15T08:00:00.000Z",
             "created": "2027-01-15T08:00:00.000Z",

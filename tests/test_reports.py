@@ -29,6 +29,7 @@ from bridge.records import Mt
 from bridge.reports import Span
 from bridge.rules import Request
 from bridge.store import StoreFull
+from bridge.wireform import KeptTlv
 from tests.pipeline import CONTACT, START, Bridge, accepted, link, receipt, refused, rules, text
 from tests.rules_helpers import BRAND
 
@@ -281,6 +282,25 @@ def test_messages_that_came_to_an_end_are_counted_by_what_they_were() -> None:
     assert [(row["error"], row["failed"]) for row in cells["error"]] == [("ESME_RSUBMITFAIL", 1)]
     assert {row["network"] for row in cells["network"]} == {"1555", "4477"}
     assert [row["template"] for row in cells["template"]] == ["hours"]
+
+
+def test_failures_are_told_apart_by_device_where_it_is_known() -> None:
+    bridge = Bridge(link(keep_tlvs=(KeptTlv(0x1401, "device", "string"),)), ruleset=rules(SOURCE))
+    nobody = reports.failures(counted(bridge), WIDE)
+    assert (nobody["device"], "device" in cast("Table", nobody["by"])) == ("not known: SMPP carries none", False)
+    pdu = text("hours", b"447700900123")
+    pdu.tlvs = ((0x1401, b"Nokia\0 3310" + b"x" * 60),)
+    bridge.deliver(pdu)
+    (sent,) = bridge.submits()
+    bridge.turn(bridge.answers(refused(sent, 0x45)))
+    bridge.turn(Asked("447700900124", "acme", Request("profile.set", "ann", {"device": "tracker"})))
+    bridge.deliver(text("hours", b"447700900124"), text("hours", b"447700900125"))
+    bridge.turn(bridge.answers(*(accepted(one, b"%d" % n) for n, one in enumerate(bridge.submits(), 1))))
+    bridge.deliver(receipt(b"1"), receipt(b"2"))
+    made = reports.failures(counted(bridge), WIDE)
+    assert (made["ended"], made["device"]) == (3, "known of 2")
+    rows = cast("dict[str, list[Table]]", made["by"])["device"]
+    assert [(row["device"], row["failed"]) for row in rows] == [("Nokia 3310" + "x" * 30, 1), ("tracker", 0)]
 
 
 def test_figures_survive_a_kill_and_a_turn_that_is_not_committed() -> None:
