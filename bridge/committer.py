@@ -31,7 +31,7 @@ from bridge.events import (
     SessionLost,
     Withdrawn,
 )
-from bridge.intake import PATIENCE, divide
+from bridge.intake import PATIENCE, cut, divide
 from bridge.store import StoreError, StoreFull
 from smppcore import constants
 from smppcore.pdu import response_to
@@ -75,7 +75,9 @@ class Committer:
         self._waiting: list[Event] = []
         self._kept: list[Event] = []
         self._held: list[Arrivals] = []
-        """Arrivals that wait for room."""
+        """Arrivals that wait for room, or for the turn before them."""
+        self._more = False
+        """Some of them wait for nothing but the turn before them."""
         self._failure = ""
         """What the store said when the last turn failed, "" if it did not."""
         self._full = False
@@ -108,8 +110,9 @@ class Committer:
         while True:
             await self._until_due()
             now = self._clock()
-            events, self._held = divide([*self._kept, *self._held, *self._waiting], self.engine.outbox.links, now)
-            self._waiting = []
+            events, held = divide([*self._kept, *self._held, *self._waiting], self.engine.outbox.links, now)
+            events, following = cut(events, now)
+            self._waiting, self._held, self._more = [], [*following, *held], bool(following)
             self._arrived = trio.Event()
             self._turning = True
             try:
@@ -132,7 +135,7 @@ class Committer:
             await self._turned.wait()
 
     async def _until_due(self) -> None:
-        if self._waiting:
+        if self._waiting or self._more:
             return
         now = self._clock()
         due = self.engine.next_due(now)
