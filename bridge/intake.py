@@ -6,8 +6,8 @@ carrier slows down to the rate of the answers. That is for hiccups (throttled an
 not for a backlog: once `MUCH` waits, or a text has waited for `PATIENCE`, it is taken in and acknowledged whatever
 waits before it.
 
-And no more than `TURN` at once: while one turn waits for the disk, the texts behind it are read, and what the one before
-it has set free is written. Pure.
+And no more than `TURN` at once: while one turn waits for the disk, the texts behind it are read, and what the one
+before it has set free is written. Pure.
 """
 
 from __future__ import annotations
