@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,14 +107,16 @@ def bucket_of(seconds: float) -> str:
     return str(bisect_left(BUCKETS, seconds))
 
 
-def response_figures(mt: Mt) -> dict[Figure, int]:
-    """Return what the acceptance of a first answer counts: its time from the last octet of the text on."""
-    by = "human" if mt.by else "automated"
-    seconds = max(mt.accepted - mt.asked, 0.0)
-    return {
-        ("response", mt.brand, by, bucket_of(seconds)): 1,
-        ("response_us", mt.brand, by): round(seconds * 1e6),
-    }
+def response_figures(answers: Iterable[Mt]) -> dict[Figure, int]:
+    """Return what the acceptance of first answers counts: their times from the last octet of the text on."""
+    waits: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for mt in answers:
+        waits[mt.brand, "human" if mt.by else "automated"].append(max(mt.accepted - mt.asked, 0.0))
+    figures: dict[Figure, int] = {}
+    for (brand, by), seconds in waits.items():
+        figures.update({("response", brand, by, bucket): n for bucket, n in Counter(map(bucket_of, seconds)).items()})
+        figures["response_us", brand, by] = sum([round(one * 1e6) for one in seconds])
+    return figures
 
 
 def final_figures(mt: Mt) -> Iterator[Figure]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.analytics import response_figures
 from bridge.delivery import (
     ACCEPTED,
     FAILED,
@@ -60,6 +59,8 @@ class Settlement(Stage):
         self._throttled = 0
         self.opted_out: list[Mt] = []
         """Messages whose customer wants none, says the carrier."""
+        self.answers: list[Mt] = []
+        """First answers to texts that the carrier has accepted: how long the customers waited is counted."""
 
     def outcomes(self, event: Outcomes) -> None:
         """Settle the answers to what we sent."""
@@ -150,7 +151,8 @@ class Settlement(Stage):
             self._leave(flight)
         elif flight.fate == ACCEPTED:
             accept(mt, now)
-            self._answered(mt)
+            if mt.asked and mt.state == ACCEPTED:
+                self.answers.append(mt)
             self._leave(flight)
             return
         elif flight.fate == FAILED:
@@ -172,13 +174,6 @@ class Settlement(Stage):
     def _count_final(self, mt: Mt) -> None:
         if mt.state in FINAL_STATES:
             self.desk.final(mt)
-
-    def _answered(self, mt: Mt) -> None:
-        """Count how long a customer has waited for a first answer."""
-        if mt.asked and mt.state == ACCEPTED:
-            figures = self.desk.figures
-            for figure, n in response_figures(mt).items():
-                figures[figure] = figures.get(figure, 0) + n
 
     def in_doubt(self, mt: Mt, flight: Flight | None) -> None:
         """A submit_sm has no answer (invariant 8): resend, hold or fail, as the link says."""
@@ -247,7 +242,8 @@ class Settlement(Stage):
         if None not in row.message_ids:
             row.in_doubt = False
             accept(row, self.now)
-            self._answered(row)
+            if row.asked and row.state == ACCEPTED:
+                self.answers.append(row)
             self.changes.unqueued.append(row)
             self.outbox.settle(row, self.now)
             if judge(row, self.now, accepted_is_final=queue.config.accepted_is_final):

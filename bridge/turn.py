@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridge.analytics import HOUR, Counters, Figures, figure_key
+from bridge.analytics import HOUR, Counters, Figures, figure_key, response_figures
 from bridge.deciding import Deciding
 from bridge.delivery import finish
 from bridge.desk import Desk, Stage
@@ -315,6 +315,7 @@ class TurnWork(Stage):
                 rows += page
                 begin = page[-1][0] + b"\0"
             state.figures = Figures(hour, rows)
+        figures.update(response_figures(self.settlement.answers))
         busy: Counter[Figure] = Counter(("peak", mo.link, "in") for mo in changes.new_mos)
         busy.update({("peak", link, "out"): n for link, n in submits.items()})
         for figure, n in state.peaks.add(busy, self.now).items():

@@ -322,9 +322,9 @@ def test_figures_survive_a_kill_and_a_turn_that_is_not_committed() -> None:
 
 def test_the_answer_to_an_agents_text_is_human() -> None:
     mt = Mt(1, 1, 1, "a", "1", "2", "acme", "x", "", "1", 5.0, by="ann", asked=1.0, accepted=6.0)
-    assert response_figures(mt) == {
-        ("response", "acme", "human", bucket_of(5.0)): 1,
-        ("response_us", "acme", "human"): 5_000_000,
+    assert response_figures([mt, mt]) == {
+        ("response", "acme", "human", bucket_of(5.0)): 2,
+        ("response_us", "acme", "human"): 10_000_000,
     }
     mt.state, mt.error = "failed", "too_old"
     assert ("final", "acme", "template", "agent", "failed") in set(final_figures(mt))

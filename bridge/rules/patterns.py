@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import re2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _MAX_MEMORY_BYTES = 64 << 20
 _UNANCHORED = re2._Anchor.UNANCHORED  # noqa: SLF001 - see Pattern
@@ -97,11 +97,11 @@ class PatternSet:
         max_memory_bytes: What the Set may use; too little for it means that the patterns are run one after another.
     """
 
-    __slots__ = ("_patterns", "_set")
+    __slots__ = ("_match", "_patterns")
 
     def __init__(self, patterns: Sequence[Pattern], max_memory_bytes: int = _MAX_MEMORY_BYTES) -> None:
         self._patterns = tuple(patterns)
-        self._set = None
+        self._match: Callable[[bytes], list[int]] | None = None
         if patterns:
             options = _options()
             options.max_mem = max_memory_bytes
@@ -113,7 +113,7 @@ class PatternSet:
                 candidate.Compile()
             except re2.error:
                 return
-            self._set = candidate
+            self._match = candidate._set.Match  # noqa: SLF001 - what Match() of the package calls
 
     def __len__(self) -> int:
         return len(self._patterns)
@@ -131,7 +131,7 @@ class PatternSet:
             return None
         # A lone surrogate, from a broken UCS-2 text, has no UTF-8.
         octets = text.encode("utf-8", "replace")
-        if self._set is not None and (matches := self._set.Match(octets)):
+        if self._match is not None and (matches := self._match(octets)):
             first = min(matches)
             captures = self._patterns[first].captures(octets) if first < len(self._patterns) else None
             return None if captures is None else (first, captures)

@@ -38,7 +38,7 @@ import lmdb
 import msgpack
 import msgspec
 
-from bridge.records import RecordVersionError, pack, unpack_conversation, unpack_mo, unpack_mt
+from bridge.records import RecordVersionError, pack, pack_all, unpack_conversation, unpack_mo, unpack_mt
 from bridge.store import (
     SIDE_TABLES,
     Changes,
@@ -370,15 +370,19 @@ class LmdbTurn:
         put = txn.put
         if c.new_mos:
             with txn.cursor(t.mo) as cursor:
-                cursor.putmulti([(key(m.id), pack(m)) for m in c.new_mos], append=True)
+                cursor.putmulti(
+                    list(zip([key(m.id) for m in c.new_mos], pack_all(c.new_mos), strict=True)), append=True
+                )
         for mo in c.mos:
             put(key(mo.id), pack(mo), db=t.mo)
         if c.new_mts:
             with txn.cursor(t.mt) as cursor:
-                cursor.putmulti([(key(m.id), pack(m)) for m in c.new_mts], append=True)
+                cursor.putmulti(
+                    list(zip([key(m.id) for m in c.new_mts], pack_all(c.new_mts), strict=True)), append=True
+                )
         if c.mts:
             with txn.cursor(t.mt) as cursor:
-                cursor.putmulti([(key(n), pack(m)) for n, m in c.mts.items()])
+                cursor.putmulti(list(zip(map(key, c.mts), pack_all(c.mts.values()), strict=True)))
         if c.ids:
             with txn.cursor(t.ids) as cursor:
                 cursor.putmulti([(_id_key(k), _part.pack(m, part)) for k, m, part in c.ids])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.records import pack
+from bridge.records import pack_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ class Recent:
 
     def step(self, conversations: Mapping[ContactKey, Conversation]) -> Step:
         """Return what a commit that changes these has to write."""
-        changed = {key: pack(conversation) for key, conversation in conversations.items()}
+        changed = dict(zip(conversations, pack_all(conversations.values()), strict=True))
         end = self._moved + max(SLICE, 2 * len(changed))
         moved = self._moving[self._moved : end]
         return Step(changed, moved, self._old_last if moved and end >= len(self._moving) else 0)
