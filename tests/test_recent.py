@@ -31,7 +31,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.table: dict[bytes, bytes] = {}
-        self.rows: dict[int, dict[ContactKey, bytes]] = {}
+        self.rows: dict[int, dict[bytes, bytes]] = {}
 
     def commit(self, recent: Recent, commit: int, *contacts: int, lost: bool = False) -> None:
         step = recent.step({key(n): Conversation(*key(n), id=commit) for n in contacts})
@@ -45,7 +45,8 @@ class Disk:
         recent.taken(step, commit)
 
     def get(self, recent: Recent, n: int) -> bytes | None:
-        return recent.get(key(n)) or self.table.get(contact_key(key(n)))
+        name = contact_key(key(n))
+        return recent.get(name) or self.table.get(name)
 
 
 def key(n: int) -> ContactKey:

@@ -113,8 +113,9 @@ def _unpack_parked(key: bytes, value: bytes) -> Parked:
     return Parked(group, message_id, *msgpack.unpackb(value))
 
 
-def _unpack_recent(value: bytes) -> dict[ContactKey, bytes]:
-    return {(c.contact, c.brand): octets for octets in msgpack.unpackb(value) for c in (unpack_conversation(octets),)}
+def _unpack_recent(value: bytes) -> dict[bytes, bytes]:
+    conversations = [(unpack_conversation(octets), octets) for octets in msgpack.unpackb(value)]
+    return {contact_key((c.contact, c.brand)): octets for c, octets in conversations}
 
 
 def _link_row(name: str, value: bytes) -> LinkRow:
@@ -198,8 +199,8 @@ class LmdbTurn:
         """Load the conversations of these contacts."""
         get, db, recent = self._txn.get, self._t.conversation, self._recent.get
         rows = []
-        for key in keys:
-            data = recent(key) or get(contact_key(key), db=db)
+        for key in map(contact_key, keys):
+            data = recent(key) or get(key, db=db)
             rows.append(None if data is None else unpack_conversation(data))
         return rows
 
@@ -840,19 +841,21 @@ class LmdbReader:
 
     def conversation(self, key: ContactKey) -> Conversation | None:
         """Return the conversation of one contact."""
+        name, needle = contact_key(key), key[0].encode()
         with self._t.env.begin() as txn:
             with txn.cursor(self._t.recent) as cursor:
                 for value in cursor.iterprev(keys=False):
-                    if (octets := _unpack_recent(value).get(key)) is not None:
+                    # Looking for the number in the octets is a hundred times as fast as unpacking them.
+                    if needle in value and (octets := _unpack_recent(value).get(name)) is not None:
                         return unpack_conversation(octets)
-            data = txn.get(contact_key(key), db=self._t.conversation)
+            data = txn.get(name, db=self._t.conversation)
         return None if data is None else unpack_conversation(data)
 
     def conversations(self, contact: str = "") -> Iterator[Conversation]:
         """Return all conversations in order of their keys, or those of one contact."""
         if contact:
             recent = self._newer()
-            brands = dict.fromkeys([*self.brands(), *(brand for _, brand in recent)])
+            brands = dict.fromkeys([*self.brands(), *(name.partition(b"\0")[0].decode() for name in recent)])
             found = (self.conversation((contact, brand)) for brand in brands)
             yield from (conversation for conversation in found if conversation is not None)
             return
@@ -860,15 +863,15 @@ class LmdbReader:
 
     def conversations_from(self, start: bytes) -> Iterator[tuple[bytes, Conversation]]:
         """Return conversations with their keys, in order of these, from one key on."""
-        newer = {contact_key(key): octets for key, octets in self._newer().items()}
+        newer = self._newer()
         stored = (row for page in self._pages(self._t.conversation, start) for row in page if row[0] not in newer)
         fresh = sorted(row for row in newer.items() if row[0] >= start)
         for key, octets in heapq.merge(stored, fresh, key=lambda row: row[0]):
             yield key, unpack_conversation(octets)
 
-    def _newer(self) -> dict[ContactKey, bytes]:
-        """Return the conversations that the last commits changed."""
-        recent: dict[ContactKey, bytes] = {}
+    def _newer(self) -> dict[bytes, bytes]:
+        """Return the conversations that the last commits changed, by the keys of their table."""
+        recent: dict[bytes, bytes] = {}
         with self._t.env.begin() as txn, txn.cursor(self._t.recent) as cursor:
             for value in cursor.iternext(keys=False):
                 recent.update(_unpack_recent(value))
