@@ -52,9 +52,10 @@ class Carrier:
         self._senders: list[Link] = []  # of those that can send, the ones that do
         self._hosts = [str(host) for host in config.endpoints]
         self._standby = config.hosts_mode == "standby"
-        self._wanted = (
+        self.wanted = (
             config.binds * (2 if config.bind == "separate" else 1) * (len(self._hosts) if self._standby else 1)
         )
+        """How many sessions are to be bound."""
         self._incidents: set[tuple[str, str]] = set()  # what was said of each host since it was last bound
         self.stopping = False
         self._paused = False
@@ -85,13 +86,13 @@ class Carrier:
     def on_bound(self, link: Link) -> None:
         """A session has been bound."""
         self._sessions.append(link)
-        log.info("link %s: bound to %s (%d of %d)", self.config.name, link.host, self.sessions, self._wanted)
+        log.info("link %s: bound to %s (%d of %d)", self.config.name, link.host, self.sessions, self.wanted)
         self._incidents = {incident for incident in self._incidents if incident[0] != link.host}
         if link.session.can_receive:
             self._receivers.add(link)
             self._put(SessionBound(self.config.name, self._clock()))
         self._choose_senders()
-        self._say("bound" if self.sessions >= self._wanted else "partly bound", "")
+        self._say("bound" if self.sessions >= self.wanted else "partly bound", "")
 
     def on_events(self, link: Link, events: list[SessionEvent]) -> None:
         """One read's worth of requests and outcomes."""

@@ -123,6 +123,7 @@ class Committer:
                 self._kept = []
                 self._note_recovery(effects)
                 effects.seconds = self._clock() - now
+                effects.events = events
                 self._answer(effects)
                 self._hand_out(effects)
             self._turning = False

@@ -79,10 +79,9 @@ def contact_row(state: Conversation, *, unmasked: bool) -> Row:
 
 def cases(reader: LmdbReader) -> Iterator[tuple[Case, Conversation]]:
     """Yield the open cases with their conversations."""
-    for _, value in reader.rows_from("case", b""):
-        brand, _, contact = value.decode().partition("\0")
-        state = reader.conversation((contact, brand))
-        if state is not None and state.case is not None:
+    whose = [value.decode().partition("\0") for _, value in reader.rows_from("case", b"")]
+    for state in reader.conversations_of([(contact, brand) for brand, _, contact in whose]):
+        if state.case is not None:
             yield state.case, state
 
 

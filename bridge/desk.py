@@ -44,6 +44,7 @@ class Desk:
         """Claims that have their outcome."""
         self.figures: dict[Figure, int] = {}
         """What this turn adds to the figures of the reports."""
+        self.effects.figures = self.figures
         self.next_id = state.position.next_id
         self.first_id = self.next_id
         """Messages from this id on are made by this turn."""
@@ -92,6 +93,7 @@ class Desk:
             }
             kind = "delivered" if mt.state == "delivered" else "undelivered"
             self.tell(kind, mt.contact, mt.brand, mt.conversation, values)
+        self.effects.final.append(mt)
         self.count(mt.link, "mt." + mt.state)
         for figure in final_figures(mt):
             self.note(*figure)

@@ -50,6 +50,8 @@ class Engine(State):
     ) -> None:
         super().__init__(store, rules, links, now)
         self.listening = listening
+        self.used_share = store.used_share()
+        """How much of its maximum size the store uses, 0.0 … 1.0, as of the last turn."""
         self._stale = False
         """A turn was not committed, so the memory may say what the store does not."""
         self._full = False
@@ -79,7 +81,8 @@ class Engine(State):
         Raises:
             StoreError: Nothing was committed. Arrivals must be refused; everything else is to be given again.
         """
-        full = self.store.used_share() >= NEARLY_FULL
+        self.used_share = self.store.used_share()
+        full = self.used_share >= NEARLY_FULL
         with self.store.turn() as turn:
             if self._stale:
                 self.recall(turn)
@@ -94,6 +97,7 @@ class Engine(State):
         self._stale = False
         self._full = full
         effects.full = full
+        effects.commit_seconds = self.store.commit_seconds
         return effects
 
     def _committed(self, work: TurnWork) -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from bridge.analytics import Figure
     from bridge.delivery import Flight
+    from bridge.records import Mt
     from bridge.rules import Called, Request, Ruleset
     from bridge.store import ContactKey, LinkRow
     from smppcore.link import Link
@@ -195,3 +197,11 @@ class Effects:
     """The store had no room."""
     seconds: float | None = None
     """How long it took to decide and commit them; None if nothing was committed."""
+    commit_seconds: float = 0.0
+    """How much of that the disk took."""
+    events: Sequence[Event] = ()
+    """What the turn took in, if it was committed."""
+    final: list[Mt] = field(default_factory=list)
+    """Messages that have come to their final state."""
+    figures: Mapping[Figure, int] = field(default_factory=dict)
+    """What the turn has added to the figures of the reports."""

@@ -29,6 +29,10 @@ class Gateway(Protocol):
         """How many connections to the carrier are up."""
 
     @property
+    def wanted(self) -> int:
+        """How many are to be up."""
+
+    @property
     def waiting(self) -> int:
         """How many claimed messages have not left."""
 

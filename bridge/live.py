@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bridge.config import LinkConfig
     from bridge.export import Row, Value
+    from bridge.metrics import Gauges
     from bridge.store.lmdb import LmdbReader
 
 _MOST_CASES = 500
@@ -57,6 +58,36 @@ def live_row(reader: LmdbReader, links: Sequence[LinkConfig], now: float, *, run
             }
         )
     return {"running": running, "commit": reader.position.commit, "links": shown, "cases": case_rows(reader, now)}
+
+
+def survey(reader: LmdbReader, links: Sequence[LinkConfig], queues: Sequence[str], now: float) -> Gauges:
+    """Return what only the store knows of the state that things are in, for metrics; 0 where nothing is.
+
+    Args:
+        reader: Open.
+        links: The configured links.
+        queues: Names of the queues of people in the rules.
+        now: Seconds since the epoch.
+    """
+    length = {(link.name, word): 0.0 for link in links for word in CLASSES}
+    oldest = dict(length)
+    for (name, kind), (count, first) in reader.waiting().items():
+        mt = reader.mt(first)
+        length[name, CLASSES[kind]] = float(count)
+        oldest[name, CLASSES[kind]] = 0.0 if mt is None else max(now - mt.created, 0.0)
+    opened = dict.fromkeys(queues, 0.0)
+    overdue = dict(opened)
+    for case, _ in cases(reader):
+        opened[case.queue] = opened.get(case.queue, 0.0) + 1.0
+        overdue[case.queue] = overdue.get(case.queue, 0.0) + (0.0 < case.due < now)
+    rows = reader.raw_counts()
+    return {
+        "queue_messages": list(length.items()),
+        "queue_oldest_seconds": list(oldest.items()),
+        "cases_open": [((queue,), n) for queue, n in opened.items()],
+        "cases_overdue": [((queue,), n) for queue, n in overdue.items()],
+        "hooks_stored": [(("waiting",), float(rows["hook"])), (("dead",), float(rows["dead"]))],
+    }
 
 
 def case_rows(reader: LmdbReader, now: float, queue: str = "", agent: str = "") -> list[Value]:

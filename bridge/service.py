@@ -12,6 +12,7 @@ import math
 import random
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from bridge.trace import Tracer
 from bridge.training import TrainingError, prepare, trainer
 from bridge.webhooks import Courier, poster
 from bridge.workflows import workflows
+from smppcore.adaptive import Verdict
 from smppcore.dial import DialConfig
 from smppcore.esme import Esme, EsmeConfig
 from smppcore.failover import BackoffConfig
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from bridge.config import Config, LinkConfig, TlsConfig
     from bridge.events import Effects, OpenCall
     from bridge.gateway import Gateway
+    from bridge.metrics import Gauges
     from bridge.rules import Ruleset
 
 log = logging.getLogger("smppbridge")
@@ -136,7 +139,8 @@ class Service:
         self.rules = rules
         self._caller = Caller(functions or {})
         self._reloading = trio.Lock()
-        self._metrics = Metrics()
+        self._metrics = Metrics([link.name for link in config.link], version("smppbridge"))
+        self._full = False
         self._carriers: dict[str, Gateway] = {}
         self._clients: dict[str, Esme] = {}
         self._committer: Committer | None = None
@@ -165,14 +169,41 @@ class Service:
             if not carrier.ready
         ]
 
-    def metrics_text(self) -> bytes:
-        """Return the metrics in the Prometheus text format."""
-        for name, carrier in self._carriers.items():
-            self._metrics.link(name, carrier.sessions, carrier.waiting)
-            if self._committer is not None:
-                limits = self._committer.engine.outbox.links[name].limits
-                self._metrics.flow(name, limits.rate, limits.carrier.congestion)
-        return self._metrics.text()
+    def metrics_text(self, survey: Gauges | None = None) -> bytes:
+        """Return the metrics in the Prometheus text format.
+
+        Args:
+            survey: What `bridge.live.survey` found, None if it could not look.
+        """
+        engine = None if self._committer is None else self._committer.engine
+        links = {} if engine is None else engine.outbox.links
+        gauges: Gauges = {
+            **(survey or {}),
+            "survey_success": [((), float(survey is not None))],
+            "rules_info": [((self.rules.version,), 1.0)],
+            "store_max_bytes": [((), float(self.config.store.max_size))],
+            "store_full": [((), float(self._full))],
+            "link_sessions": [((name,), float(one.sessions)) for name, one in self._carriers.items()],
+            "link_sessions_wanted": [((name,), float(one.wanted)) for name, one in self._carriers.items()],
+            "claims_waiting": [((name,), float(one.waiting)) for name, one in self._carriers.items()],
+            "window_used": [((name,), float(queue.in_air)) for name, queue in links.items()],
+            "window_size": [((name,), float(queue.capacity)) for name, queue in links.items()],
+            "rate_limit_current": [((name,), queue.limits.rate) for name, queue in links.items()],
+            "throttling": [
+                ((name, verdict.value), float(queue.limits.carrier.verdict is verdict))
+                for name, queue in links.items()
+                for verdict in (Verdict.LIMITED, Verdict.SPORADIC)
+            ],
+            "congestion_state": [
+                ((name,), float(queue.limits.carrier.congestion))
+                for name, queue in links.items()
+                if queue.limits.carrier.congestion is not None
+            ],
+        }
+        if engine is not None:
+            gauges["store_used_ratio"] = [((), engine.used_share)]
+            gauges["store_used_bytes"] = [((), engine.used_share * self.config.store.max_size)]
+        return self._metrics.text(gauges)
 
     def moved(self) -> dict[str, dict[str, int]]:
         """Return what each link has moved since the start: texts in, submit_sm out, receipts, throttled answers."""
@@ -415,12 +446,10 @@ class Service:
                 self._courier.take(effects.hooks)
             if effects.backlog is not None:
                 self._courier.backlog(*effects.backlog)
-                self._metrics.backlog(*effects.backlog)
         for answer, count in effects.revived:
             answer(count)
         for line in effects.incidents:
             log.warning("%s", line)
         self._metrics.count(effects.tally)
-        if effects.seconds is not None:
-            self._metrics.turn(effects.seconds)
-        self._metrics.full(full=effects.full)
+        self._metrics.turn(effects)
+        self._full = effects.full

@@ -188,6 +188,7 @@ class MemoryStore:
         self.side: dict[tuple[SideTable, bytes], bytes] = {}
         self.failures: list[StoreError] = []
         self.share = 0.0
+        self.commit_seconds = 0.0
 
     @contextmanager
     def turn(self) -> Iterator[MemoryTurn]:

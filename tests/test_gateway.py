@@ -65,6 +65,10 @@ class Local:
         return int(self._up)
 
     @property
+    def wanted(self) -> int:
+        return 1
+
+    @property
     def waiting(self) -> int:
         return len(self._outbound)
 

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 import trio
+import trio.testing
 
 from bridge.config import Address, Config, HttpConfig
-from bridge.rules import load
+from bridge.rules import Ruleset, load
 from bridge.service import Service
 from bridge.tokens import Token
 from bridge.web import serve
+from bridge.web.access import Problem
 from bridge.web.app import application
 from bridge.web.audit import Audit
 from bridge.web.stream import Live
-from bridge.web.views import Views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
+
+    from bridge.metrics import Gauges
+    from bridge.web.views import Views
 
 TOKENS = (Token("prometheus", "viewer", hashlib.sha256(b"s3cret").digest()),)
 METRICS = b"smppbridge_mo_total 1\n"
@@ -33,12 +39,32 @@ class FakeService:
     """What the application asks of a service."""
 
     problems: list[str] = field(default_factory=list)
+    surveys: list[Gauges | None] = field(default_factory=list)
+    config: Config = field(default_factory=Config)
+    rules: Ruleset = field(default_factory=Ruleset)
 
     def not_ready(self) -> list[str]:
         return self.problems
 
-    def metrics_text(self) -> bytes:
+    def metrics_text(self, survey: Gauges | None = None) -> bytes:
+        self.surveys.append(survey)
         return METRICS
+
+
+@dataclass
+class FakeViews:
+    """A store in which a look finds this, or nothing in time, or a problem."""
+
+    found: bytes | Problem | None = b"{}"
+
+    async def get(self, _view: Callable[..., object], **_arguments: object) -> bytes:
+        if isinstance(self.found, Problem):
+            raise self.found
+        if self.found is None:
+            await trio.sleep_forever()
+            raise AssertionError
+        await trio.lowlevel.checkpoint()
+        return self.found
 
 
 @dataclass
@@ -48,8 +74,10 @@ class Answer:
     body: bytes
 
 
-def made(service: FakeService, tokens: tuple[Token, ...] | None = None) -> ASGIFramework:
-    views = Views(Path())
+def made(
+    service: FakeService, tokens: tuple[Token, ...] | None = None, found: bytes | Problem | None = b"{}"
+) -> ASGIFramework:
+    views = cast("Views", FakeViews(found))
     known = cast("Service", service)
     return application(known, tokens, views, Live(known, views), Audit(Path()))
 
@@ -61,6 +89,7 @@ async def ask(
     tokens: tuple[Token, ...] | None = None,
     method: str = "GET",
     headers: tuple[tuple[bytes, bytes], ...] = (),
+    found: bytes | Problem | None = b"{}",
 ) -> Answer:
     sent: list[dict[str, object]] = []
 
@@ -72,7 +101,7 @@ async def ask(
 
     named = headers if any(name == b"host" for name, _ in headers) else ((b"host", b"127.0.0.1:8080"), *headers)
     scope = {"type": "http", "method": method, "path": path, "headers": named, "query_string": b""}
-    app = made(service or FakeService(), tokens)
+    app = made(service or FakeService(), tokens, found)
     await app(cast("Scope", scope), cast("ASGIReceiveCallable", receive), cast("ASGISendCallable", send))
     start, body, *_ = sent
     assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
@@ -114,6 +143,22 @@ async def test_metrics_are_shown_to_nobody_else(headers: tuple[tuple[bytes, byte
     answer = await ask("/metrics", tokens=TOKENS, headers=headers)
     assert (answer.status, answer.headers[b"www-authenticate"]) == (401, b"Bearer")
     assert METRICS not in answer.body
+
+
+async def test_metrics_have_what_only_the_store_knows() -> None:
+    service = FakeService()
+    await ask("/metrics", service=service, found=b'{"queue_messages": [[["a", "reply"], 3.0]]}')
+    assert service.surveys == [{"queue_messages": [(("a", "reply"), 3.0)]}]
+
+
+@pytest.mark.parametrize("found", [None, Problem(503, "no store here")])
+async def test_metrics_come_without_it_if_it_cannot_be_had_in_time(
+    found: Problem | None, autojump_clock: trio.testing.MockClock
+) -> None:
+    service = FakeService()
+    answer = await ask("/metrics", service=service, found=found)
+    assert (answer.status, answer.body, service.surveys) == (200, METRICS, [None])
+    assert trio.current_time() < 5.0
 
 
 async def test_what_is_not_there_and_what_is_not_served_are_said() -> None:

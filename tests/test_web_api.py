@@ -70,7 +70,7 @@ class Stopped:
     def not_ready(self) -> list[str]:
         return []
 
-    def metrics_text(self) -> bytes:
+    def metrics_text(self, _survey: object = None) -> bytes:
         return b""
 
     def moved(self) -> dict[str, dict[str, int]]:

@@ -173,3 +173,7 @@ class Ruleset:
         """The name of the brand that a service number belongs to, "" if it belongs to none."""
         brand = self.numbers.get(number)
         return "" if brand is None else brand.name
+
+    def queues(self) -> tuple[str, ...]:
+        """The names of all queues of people."""
+        return tuple(dict.fromkeys(name for brand in self.numbers.values() for name in brand.queues))

@@ -267,6 +267,8 @@ class Store(Protocol):
     """The writing side, held by one service at a time."""
 
     position: Position
+    commit_seconds: float
+    """How long the last commit took to reach the disk."""
 
     def turn(self) -> AbstractContextManager[Turn]:
         """Open the next turn; the caller has no other one open."""

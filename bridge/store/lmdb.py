@@ -32,6 +32,7 @@ import os
 import shutil
 import struct
 from contextlib import contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -194,6 +195,8 @@ class LmdbTurn:
         self._txn = txn
         self._recent = recent
         self.committed = False
+        self.seconds = 0.0
+        """How long the commit took to reach the disk."""
 
     def conversations(self, keys: Sequence[ContactKey]) -> list[Conversation | None]:
         """Load the conversations of these contacts."""
@@ -360,7 +363,9 @@ class LmdbTurn:
         try:
             self._write(changes)
             self._write_recent(step, changes.position.commit)
+            began = perf_counter()
             self._txn.commit()
+            self.seconds = perf_counter() - began
         except lmdb.Error as exc:
             raise _explain(exc, self._t.env.path()) from exc
         self.committed = True
@@ -479,6 +484,7 @@ class LmdbStore:
         self._unusable = False
         """The environment is closed after a failed write; the next turn opens it again."""
         self._used = 0.0
+        self.commit_seconds = 0.0
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -547,6 +553,7 @@ class LmdbStore:
         finally:
             if not turn.committed:
                 txn.abort()
+            self.commit_seconds = turn.seconds
 
     def used_share(self) -> float:
         """Return how much of the maximum size is used, 0.0 … 1.0; after a turn that failed, as it was before."""
@@ -868,6 +875,17 @@ class LmdbReader:
         fresh = sorted(row for row in newer.items() if row[0] >= start)
         for key, octets in heapq.merge(stored, fresh, key=lambda row: row[0]):
             yield key, unpack_conversation(octets)
+
+    def conversations_of(self, keys: Sequence[ContactKey]) -> Iterator[Conversation]:
+        """Yield the conversations of these contacts, as far as they have one; one look at the last commits for all."""
+        newer = self._newer()
+        for begin in range(0, len(keys), _PAGE):
+            with self._t.env.begin() as txn:
+                found = [
+                    newer.get(name) or txn.get(name, db=self._t.conversation)
+                    for name in map(contact_key, keys[begin : begin + _PAGE])
+                ]
+            yield from (unpack_conversation(data) for data in found if data is not None)
 
     def _newer(self) -> dict[bytes, bytes]:
         """Return the conversations that the last commits changed, by the keys of their table."""
