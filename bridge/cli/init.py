@@ -15,6 +15,9 @@ FILES = (
     "rules/acme.toml",
     "plugins/orders.py",
     *(f"sim/{name}.toml" for name in _SCENARIOS),
+    "prometheus/prometheus.yml",
+    "prometheus/alerts.yml",
+    "grafana/smppbridge.json",
     "README.md",
 )
 
@@ -22,7 +25,7 @@ FILES = (
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def init(directory: Path) -> None:
-    """Write a configuration, rules, simulator scenarios and a short README to DIR; nothing is overwritten.
+    """Write configuration, rules, simulator scenarios, alerts, a dashboard and a README to DIR; nothing is overwritten.
 
     \b
     Example:
@@ -39,7 +42,7 @@ def init(directory: Path) -> None:
     except OSError as exc:
         raise CliProblem(f"cannot write to {directory}: {exc.strerror}") from exc
     click.echo(
-        "Wrote bridge.toml, rules/acme.toml, a function that they call (plugins/), scenarios for the simulator (sim/) "
-        f"and README.md to {directory}."
+        "Wrote bridge.toml, rules/acme.toml, a function that they call (plugins/), scenarios for the simulator (sim/), "
+        f"alerts and a dashboard (prometheus/, grafana/) and README.md to {directory}."
     )
     click.echo(f"Next: smppbridge check -c {directory / 'bridge.toml'}")
