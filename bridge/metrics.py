@@ -94,7 +94,7 @@ FAMILIES: Final = (
     Family("window_size", "gauge", "submit_sm that may be un-answered; 0 while nothing is sent", ("link",)),
     Family("claims_waiting", "gauge", "Claimed messages that no session has taken", ("link",)),
     Family("rate_limit_current", "gauge", "submit_sm per second that may go, 0 = any", ("link",)),
-    Family("throttling", "gauge", "1 while the carrier throttles in this way", ("link", "verdict")),
+    Family("throttling", "gauge", "1 while the carrier is known to throttle in this way", ("link", "verdict")),
     Family("congestion_state", "gauge", "The carrier's last congestion_state, 0 to 100", ("link",)),
     Family("queue_messages", "gauge", "Messages that wait to be sent or to be tried again", ("link", "class")),
     Family("queue_oldest_seconds", "gauge", "Age of the oldest of them, 0 = none waits", ("link", "class")),

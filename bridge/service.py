@@ -190,9 +190,12 @@ class Service:
             "window_size": [((name,), float(queue.capacity)) for name, queue in links.items()],
             "rate_limit_current": [((name,), queue.limits.rate) for name, queue in links.items()],
             "throttling": [
-                ((name, verdict.value), float(queue.limits.carrier.verdict is verdict))
+                ((name, how), float(so))
                 for name, queue in links.items()
-                for verdict in (Verdict.LIMITED, Verdict.SPORADIC)
+                for how, so in (
+                    ("limited", queue.limits.carrier.bucket is not None),
+                    ("sporadic", queue.limits.carrier.verdict is Verdict.SPORADIC),
+                )
             ],
             "congestion_state": [
                 ((name,), float(queue.limits.carrier.congestion))

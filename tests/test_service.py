@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -265,6 +266,12 @@ async def test_a_text_gets_its_reply_and_the_reply_its_receipt(tmp_path: Path) -
             shown = service.metrics_text().decode()
             assert 'smppbridge_link_sessions{link="a"} 1.0' in shown
             assert 'smppbridge_mo_total{link="a",outcome="replied"} 1.0' in shown
+            assert 'smppbridge_response_seconds_count{brand="acme",by="automated"} 1.0' in shown
+            assert 'smppbridge_submit_response_seconds_count{link="a"} 1.0' in shown
+            assert 'smppbridge_receipt_delay_seconds_count{link="a"} 1.0' in shown
+            (commits,) = re.findall(r"^smppbridge_commit_seconds_sum (.*)$", shown, re.MULTILINE)
+            (turns,) = re.findall(r"^smppbridge_turn_seconds_sum (.*)$", shown, re.MULTILINE)
+            assert 0.0 < float(commits) < float(turns)
         assert service.not_ready() == ["stopping"]
     mo, mt = stored(settings)
     assert (mo["text"], mo["outcome"]) == ("hours", "replied")
@@ -589,3 +596,34 @@ async def test_a_certificate_at_fault_is_refused_with_one_line(
         assert lines[0].startswith("link a/1: ")
         assert words in lines[0]
         assert smsc.refusals
+
+
+async def test_metrics_say_how_links_are(tmp_path: Path) -> None:
+    async with carrier() as (smsc, port), running(config(tmp_path, port, binds=2, window=7)) as service:
+        assert service._committer is not None
+        queue = service._committer.engine.outbox.links["a"]
+
+        def shown() -> set[str]:
+            return set(service.metrics_text({"cases_open": [(("care",), 3.0)]}).decode().splitlines())
+
+        await smsc.until(lambda: len(smsc.links) == 2)
+        while queue.capacity < 14:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        assert {
+            'smppbridge_link_sessions{link="a"} 2.0',
+            'smppbridge_link_sessions_wanted{link="a"} 2.0',
+            'smppbridge_window_size{link="a"} 14.0',
+            'smppbridge_window_used{link="a"} 0.0',
+            'smppbridge_throttling{link="a",verdict="limited"} 0.0',
+            'smppbridge_cases_open{queue="care"} 3.0',
+            'smppbridge_rules_info{version="3"} 1.0',
+            "smppbridge_survey_success 1.0",
+            "smppbridge_store_full 0.0",
+        } <= shown()
+        # Long before it is sure that the rate is the cause, less is sent.
+        queue.limits.carrier.answered(20, 10, 0, 1.0)
+        assert 'smppbridge_throttling{link="a",verdict="limited"} 1.0' in shown()
+        assert 'smppbridge_throttling{link="a",verdict="sporadic"} 0.0' in shown()
+        queue.limits.carrier.congested(85, 0, 2.0)
+        assert 'smppbridge_congestion_state{link="a"} 85.0' in shown()
+        assert "smppbridge_survey_success 0.0" in service.metrics_text().decode().splitlines()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import lmdb as binding
 import pytest
 
+from bridge.records import Conversation
 from bridge.store import Changes, Position, StoreError, StoreFull
 from bridge.store import lmdb as module
-from bridge.store.lmdb import LmdbStore
+from bridge.store.lmdb import LmdbReader, LmdbStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,29 @@ def test_the_turn_after_a_failed_one_goes_on_with_what_was_committed(store: Lmdb
     fail(store)
     with store.turn():
         assert store.position.commit == 2
+
+
+def test_a_commit_says_how_long_the_disk_took(store: LmdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([10.0, 12.5])
+    monkeypatch.setattr(module, "perf_counter", lambda: next(ticks))
+    assert store.commit_seconds == 0.0
+    commit(store, 1)
+    assert store.commit_seconds == 2.5
+
+
+def test_a_reader_finds_conversations_whether_they_are_new_or_not(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path, max_size=64 << 20, sync=False)
+    keys = [(str(number), "acme") for number in range(3000)]
+    for number, some in enumerate((keys[:2000], keys[2000:]), 1):
+        with store.turn() as turn:
+            changes = Changes(position=Position(1, number, 0.0, 1))
+            changes.conversations = {key: Conversation(*key, id=number) for key in some}
+            turn.commit(changes)
+    store.close()
+    reader = LmdbReader(tmp_path)
+    found = list(reader.conversations_of([*keys, ("nobody", "acme")]))
+    reader.close()
+    assert [(row.contact, row.id) for row in found] == [(contact, 1 + (int(contact) >= 2000)) for contact, _ in keys]
 
 
 def test_a_store_that_cannot_be_opened_again_is_tried_at_each_turn(

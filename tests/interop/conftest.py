@@ -88,3 +88,9 @@ def drive_smpp() -> str:
     if not DRIVE_SMPP.exists():
         missing("drive_smpp", "Debian kannel-extras")
     return str(DRIVE_SMPP)
+
+
+@pytest.fixture(scope="session")
+def prometheus() -> tuple[str, str]:
+    """Paths of prometheus and promtool."""
+    return _program("prometheus", "Debian prometheus"), _program("promtool", "Debian prometheus")
