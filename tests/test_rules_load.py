@@ -46,6 +46,13 @@ def test_several_files_answer_for_their_own_brands() -> None:
     assert say(rules, "hello", number="70707").outcome == "replied"
 
 
+def test_queues_of_people_are_known_by_name_once_each() -> None:
+    other = BRAND.replace("acme", "zeta").replace("60606", "70707") + "[queue.care]\n[queue.sales]\n"
+    rules = compile_rules([("a.toml", BRAND + "[queue.care]\n"), ("b.toml", other)], built_in())
+    assert rules.queues() == ("care", "sales")
+    assert compiled(BRAND).queues() == ()
+
+
 def test_texts_of_the_file_replace_the_built_in_ones_one_by_one() -> None:
     rules = compiled(BRAND + '[optout.reply.en]\nstop = "{brand}: no more from {number}"\n')
     assert say(rules, "stop").replies[0].text == "acme: no more from 60606"
