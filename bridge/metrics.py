@@ -24,7 +24,7 @@ from bridge.events import Arrivals, Outcomes
 from bridge.records import FINAL_STATES, OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from prometheus_client import Metric
 
@@ -171,7 +171,17 @@ class _Histogram:
         return list(zip(ends, accumulate(self.counts), strict=True))
 
 
-class Metrics(Collector):
+class _Scrape(Collector):
+    """The families of one scrape, in the form that prometheus-client writes out."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+class Metrics:
     """Of one service; several can live in one process.
 
     Args:
@@ -187,7 +197,6 @@ class Metrics(Collector):
         """By link and what: what count() was given, since the start."""
         self._version = version
         self._times: dict[tuple[str, Labels], _Histogram] = {}
-        self._gauges: Gauges = {}
         self._standard = (ProcessCollector(registry=None), PlatformCollector(registry=None))
         for family in FAMILIES:
             if family.kind == "histogram" and family.labels in ((), ("link",)):
@@ -244,11 +253,10 @@ class Metrics(Collector):
         Args:
             gauges: How it is now.
         """
-        self._gauges = {**gauges, "build_info": [((self._version,), 1.0)]}
-        return generate_latest(self)
+        known: Gauges = {**gauges, "build_info": [((self._version,), 1.0)]}
+        return generate_latest(_Scrape(self._families(known)))
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family; what prometheus-client asks for."""
+    def _families(self, gauges: Gauges) -> Iterator[Metric]:
         counted: dict[str, Counter[Labels]] = defaultdict(Counter)
         for (link, what), n in self.totals.items():
             name, labels = _series(link, what)
@@ -264,7 +272,7 @@ class Metrics(Collector):
                 continue
             kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
             metric = kind(name, family.help, labels=family.labels)
-            for labels, value in chain(counted[family.name].items(), self._gauges.get(family.name, ())):
+            for labels, value in chain(counted[family.name].items(), gauges.get(family.name, ())):
                 metric.add_metric(labels, value)
             yield metric
         for standard in self._standard:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,7 +21,7 @@ from smppcore import constants as c
 from tests.pipeline import CONTACT, RULES, receipt, rules, text
 from tests.test_docs import COMMANDS, README
 from tests.test_service import carrier, config
-from tests.test_web import free_port, request
+from tests.test_web import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
-    """What a service exports that has answered a text, has its receipt, and has refused another."""
+    """What a service exports that has answered a text and has the receipt for it."""
     shown: list[str] = []
     folder = tmp_path_factory.mktemp("monitored")
 
@@ -73,12 +74,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
             await smsc.until(lambda: smsc.submits)
             smsc.deliver(receipt(b"0000", c.STATE_UNDELIVERABLE))
             await smsc.until(lambda: len(smsc.outcomes) == 2)
-            shown.append((await request(http, "/metrics")).partition(b"\r\n\r\n")[2].decode())
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                shown.append((await client.get(f"http://127.0.0.1:{http}/metrics")).text)
             service.stop()
 
     trio.run(main)
     found: dict[str, Exported] = {}
-    for family in text_string_to_metric_families(_unchunked(shown[0])):
+    for family in text_string_to_metric_families(shown[0]):
         labels = [sample.labels for sample in family.samples]
         values: dict[str, set[str]] = {}
         for one in labels:
@@ -87,11 +89,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
         name = family.name + ("_total" if family.type == "counter" else "")
         found[name] = Exported(family.type, family.documentation, frozenset(values), values)
     return found
-
-
-def _unchunked(body: str) -> str:
-    """Take out the sizes of the chunks, if it came in any."""
-    return "\n".join(line for line in body.splitlines() if not re.fullmatch(r"[0-9a-f]*", line)) + "\n"
 
 
 def queries() -> Iterator[tuple[str, str]]:
@@ -107,6 +104,11 @@ def queries() -> Iterator[tuple[str, str]]:
             yield annotation["name"], annotation["expr"]
     for name, rule in alerts().items():
         yield name, rule["expr"]
+
+
+def _base(name: str) -> str:
+    """The family of a series of a histogram."""
+    return re.sub(r"_(bucket|sum|count)$", "", name)
 
 
 def alerts() -> dict[str, dict[str, str]]:
@@ -163,13 +165,13 @@ def test_every_query_names_what_is_exported(where: str, query: str, exported: di
     names = re.findall(r"\b(?:smppbridge_|process_)\w+|\bup\b", query)
     assert names, where
     for name in names:
-        base = re.sub(r"_(bucket|sum|count)$", "", name)
+        base = _base(name)
         found = exported.get(base)
         histogram = found is not None and found.kind == "histogram"
         assert (base if histogram else name) in exported or name in STANDARD, (where, name)
         assert histogram == (base != name), (where, name)
     for name, matchers in re.findall(r"(smppbridge_\w+)\{([^}]*)\}", query):
-        base = re.sub(r"_(bucket|sum|count)$", "", name)
+        base = _base(name)
         for label, sign, value in re.findall(r'(\w+)(=~|=|!=|!~)"([^"]*)"', matchers):
             assert label in {*declared[base].labels, "instance", "job"}, (where, label)
             if not value.startswith("$") and label not in ("job", "instance"):
@@ -178,10 +180,6 @@ def test_every_query_names_what_is_exported(where: str, query: str, exported: di
     for labels in re.findall(r"\bby \(([^)]*)\)", query):
         known = {label for name in names for label in getattr(declared.get(_base(name)), "labels", ())}
         assert set(labels.split(", ")) <= known | {"le", "instance", "job"}, (where, labels)
-
-
-def _base(name: str) -> str:
-    return re.sub(r"_(bucket|sum|count)$", "", name)
 
 
 def test_every_alert_says_how_urgent_it_is_and_what_to_do() -> None:
