@@ -11,22 +11,23 @@ import logging
 import math
 import random
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
 
+from bridge import config as configuration
 from bridge.calling import Caller
-from bridge.carrier import Carrier
 from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
 from bridge.engine import Engine
 from bridge.events import HooksRevived, Returned, RulesChanged
 from bridge.hooks import listeners
+from bridge.links import Links, esme_config
 from bridge.metrics import Metrics
-from bridge.options import nearest
+from bridge.options import Problem, nearest
 from bridge.pinned import with_pinned
 from bridge.rules import Request, RulesError, load
 from bridge.steering import steer
@@ -35,21 +36,15 @@ from bridge.trace import Tracer
 from bridge.training import TrainingError, prepare, trainer
 from bridge.webhooks import Courier, poster
 from bridge.workflows import workflows
-from smppcore.dial import DialConfig
-from smppcore.esme import Esme, EsmeConfig
-from smppcore.failover import BackoffConfig
-from smppcore.link import LinkConfig as StreamConfig
-from smppcore.session import SessionConfig
-from smppcore.tls import client_context
+from smppcore.tls import TlsFileError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from bridge.calling import Function
-    from bridge.config import Config, LinkConfig, TlsConfig
+    from bridge.config import Config
     from bridge.events import Effects, OpenCall
-    from bridge.gateway import Gateway
     from bridge.rules import Ruleset
 
 log = logging.getLogger("smppbridge")
@@ -70,52 +65,20 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + trio.current_time()
 
 
-def tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Return a context that verifies the peer, with our certificate if one is given.
-
-    Raises:
-        TlsFileError: A file cannot be used.
-    """
-    return client_context(tls.ca, tls.cert, tls.key, tls.min_version)
-
-
-def esme_config(link: LinkConfig) -> EsmeConfig:
-    """Return what the protocol engine needs to know of a configured link."""
-    return EsmeConfig(
-        name=link.name,
-        hosts=link.endpoints,
-        hosts_mode=link.hosts_mode,
-        system_id=link.system_id.encode(),
-        password=link.password.encode(),
-        system_type=link.system_type.encode(),
-        address_range=link.address_range.encode(),
-        addr_ton=link.address_ton,
-        addr_npi=link.address_npi,
-        bind=link.bind,
-        fallback=link.fallback,
-        binds=link.binds,
-        interface_version=link.interface_version,
-        session=SessionConfig(
-            window=link.window,
-            receive_window=link.receive_window,
-            enquire_link_interval=link.enquire_link,
-            enquire_link_timeout=link.enquire_link_timeout,
-            inactivity_timeout=link.inactivity_timeout,
-            response_timeout=link.response_timeout,
-            assume_version=link.assume_version,
-            strict=link.strict,
-        ),
-        link=StreamConfig(write_timeout=link.write_timeout),
-        connect_timeout=link.connect_timeout,
-        backoff=BackoffConfig(link.reconnect.initial, link.reconnect.max),
-        refused_backoff=BackoffConfig(link.refused_reconnect.initial, link.refused_reconnect.max),
-        dial=DialConfig(
-            tls=None if link.tls is None else tls_context(link.tls),
-            server_name=link.tls.server_name if link.tls else "",
-            source_address=link.source_address or None,
-            keepalive=link.keepalive,
-        ),
-    )
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """Return what has changed and is only read at the start, as it is written in the file."""
+    found: list[str] = []
+    for table in ("bridge", "store", "http"):
+        before, after = getattr(old, table), getattr(new, table)
+        found += [
+            f"[{table}] {field.name}"
+            for field in fields(before)
+            if field.name != "rules" and getattr(before, field.name) != getattr(after, field.name)
+        ]
+    for table in ("functions", "workflow", "webhook"):
+        if getattr(old, table) != getattr(new, table):
+            found.append(f"[[{table}]]" if table == "webhook" else f"[{table}]")
+    return found
 
 
 class Service:
@@ -127,18 +90,25 @@ class Service:
         config: Checked.
         rules: Loaded.
         functions: That flows call, by name.
+        file: The configuration, to be read again by reload(); None: only the rules are.
     """
 
     _workers: trio.Nursery
 
-    def __init__(self, config: Config, rules: Ruleset, functions: Mapping[str, Function] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        rules: Ruleset,
+        functions: Mapping[str, Function] | None = None,
+        file: Path | None = None,
+    ) -> None:
         self.config = config
         self.rules = rules
         self._caller = Caller(functions or {})
+        self._file = file
         self._reloading = trio.Lock()
         self._metrics = Metrics()
-        self._carriers: dict[str, Gateway] = {}
-        self._clients: dict[str, Esme] = {}
+        self._links: Links | None = None
         self._committer: Committer | None = None
         self._tracer: Tracer | None = None
         self._courier: Courier | None = None
@@ -157,26 +127,28 @@ class Service:
         """Return a line for each reason why the service cannot do its work now; none if it can."""
         if self._stop.is_set():
             return ["stopping"]
-        if not self._carriers:
+        if self._links is None or self._committer is None:
             return ["starting"]
-        return [
+        failure = [self._committer.failure] if self._committer.failure else []
+        return failure + [
             f"link {name}: {'no session' if not carrier.sessions else 'bound in one direction only'}"
-            for name, carrier in self._carriers.items()
+            for name, carrier in self._links.carriers.items()
             if not carrier.ready
         ]
 
     def metrics_text(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
-        for name, carrier in self._carriers.items():
-            self._metrics.link(name, carrier.sessions, carrier.waiting)
-            if self._committer is not None:
-                limits = self._committer.engine.outbox.links[name].limits
-                self._metrics.flow(name, limits.rate, limits.carrier.congestion)
+        if self._links is not None and self._committer is not None:
+            queues = self._committer.engine.outbox.links
+            for name, carrier in self._links.carriers.items():
+                self._metrics.link(name, carrier.sessions, carrier.waiting)
+                self._metrics.flow(name, queues[name].limits.rate, queues[name].limits.carrier.congestion)
         return self._metrics.text()
 
     def moved(self) -> dict[str, dict[str, int]]:
         """Return what each link has moved since the start: texts in, submit_sm out, receipts, throttled answers."""
-        found = {name: {"in": 0, "out": 0, "receipts": 0, "throttled": 0} for name in self._carriers}
+        links = self._links.carriers if self._links is not None else {}
+        found = {name: {"in": 0, "out": 0, "receipts": 0, "throttled": 0} for name in links}
         for (link, what), n in self._metrics.totals.items():
             way = _MOVED.get(what) or ("in" if what.startswith("mo.") and what != "mo.redelivered" else "")
             if link in found and way:
@@ -199,13 +171,10 @@ class Service:
         Raises:
             ControlError: There is no such link, or no such thing to do.
         """
+        if self._links is None or self._committer is None:
+            raise ControlError("the service is starting; try again")
         link = next((link for link in self.config.link if link.name == name), None)
-
-        def in_the_air(name: str) -> int:
-            flights = self._committer.engine.outbox.flights if self._committer is not None else {}
-            return sum(flight.mt.link == name for flight in flights.values())
-
-        return await steer(what, link, name, self._carriers, self._clients, in_the_air)
+        return await steer(what, link, name, self._links.carriers, self._links.clients, self._committer.in_the_air)
 
     async def run(
         self,
@@ -225,7 +194,7 @@ class Service:
             TlsFileError: A certificate cannot be used any more.
         """
         clock = steady_clock()
-        esmes = [(link, esme_config(link)) for link in self.config.link]
+        made = [(link, esme_config(link)) for link in self.config.link]
         settings = self.config.store
         store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
         try:
@@ -252,18 +221,13 @@ class Service:
                 await back.start(self._courier.run)
                 await back.start(serve_control, self.config.bridge.data_dir, self._control)
                 async with trio.open_nursery() as front:
-                    running = []
-                    for link, esme in esmes:
-                        carrier = Carrier(link, self._committer.put, clock)
-                        self._carriers[link.name] = carrier
-                        client = self._clients[link.name] = Esme(esme, carrier, random.Random())
-                        if link.trace:
-                            tracer.switch_on(link.name, client)
-                        running.append((link, client))
-                        front.start_soon(client.run)
+                    links = self._links = Links(front, self._committer, tracer, clock)
+                    for link, esme in made:
+                        links.start(link, esme)
                     task_status.started()
                     await self._stop.wait()
-                    await self._drain(running)
+                    log.info("stopping: waiting for what is in the air")
+                    await links.stop()
                     front.cancel_scope.cancel()
                 await self._courier.close()
                 with trio.move_on_after(5) as scope:
@@ -290,12 +254,12 @@ class Service:
             return await self.steer(str(request.get("link")), str(request.get("what")))
         if request.get("do") == "hooks":
             return await self._revive(str(request.get("webhook")), drop=bool(request.get("drop")))
-        if request.get("do") != "trace" or self._tracer is None:
+        if request.get("do") != "trace" or self._tracer is None or self._links is None:
             raise ControlError("this version of the service does not know that command; restart it")
         name = str(request.get("link"))
-        client = self._clients.get(name)
+        client = self._links.clients.get(name)
         if client is None:
-            raise ControlError(f"there is no link `{name}` in this service{nearest(name, self._clients)}")
+            raise ControlError(f"there is no link `{name}` in this service{nearest(name, self._links.clients)}")
         if not request.get("on"):
             traced = self._tracer.switch_off(name)
             return f"link {name}: {'the trace is off' if traced else 'it was not traced'}"
@@ -353,57 +317,91 @@ class Service:
         self._committer.put(Returned(await self._caller.call(call)))
 
     async def reload(self) -> str:
-        """Take the rules files anew, all of them or none; say what is in force now.
+        """Take the configuration and the rules anew, all of it or nothing; return a line for each thing that changes.
 
-        They are trained in a process of their own and compiled in a thread. Sessions go on by the rules that they
-        began with.
+        The rules are trained in a process of their own and compiled in a thread; sessions go on by those that they
+        began with. Links that are configured as before are not touched.
 
         Raises:
-            ControlError: Something is wrong with them, or they have changed without a new version; the old ones stay.
+            ControlError: Something is wrong, or the rules have changed without a new version; all stays as it was.
         """
         async with self._reloading:
-            paths, folder, old = self.config.bridge.rules, self.config.bridge.data_dir, self.rules
+            if self._links is None or self._committer is None:
+                raise ControlError("the service is starting; try again")
             try:
-                await prepare(paths, folder)
-                new = await trio.to_thread.run_sync(load, paths, trainer(folder, keep=True))
-            except (RulesError, TrainingError) as exc:
-                log.warning("the rules stay as they were: %s", exc)
-                raise ControlError(f"{exc}\nrules {old.version} stay in force") from exc
-            if new.sources == old.sources:
-                return f"rules {old.version}: nothing has changed"
-            if new.version in {old.version, *old.older}:
-                problem = f"the rules have changed, but not their version, {new.version}: give them a new one"
-                log.warning("the rules stay as they were: %s", problem)
-                raise ControlError(problem)
-            older = {old.version: replace(old, older={}), **old.older}
-            self.rules = replace(new, older=dict(islice(older.items(), KEPT_RULES)))
-            assert self._committer is not None  # noqa: S101  it is there before anybody can ask
-            self._committer.put(RulesChanged(self.rules))
-            log.info("rules %s are in force, after %s", new.version, old.version)
-            return f"rules {new.version} are in force, after {old.version}"
+                config = self.config if self._file is None else await trio.to_thread.run_sync(self._read, self._file)
+                made = [(link, esme_config(link)) for link in config.link]
+                new = await self._read_rules(config.bridge.rules)
+            except (configuration.ConfigError, TlsFileError, RulesError, TrainingError) as exc:
+                log.warning("all stays as it was: %s", exc)
+                raise ControlError(
+                    f"{exc}\nrules {self.rules.version} stay in force, and all else is as it was"
+                ) from exc
+            later = needs_restart(self.config, config)
+            self.config = replace(
+                self.config, link=config.link, bridge=replace(self.config.bridge, rules=config.bridge.rules)
+            )
+            said = [self._change_rules(new), *await self._links.change(made)]
+            if later:
+                said.append(f"not in force before a restart: {', '.join(later)}")
+                log.warning("%s", said[-1])
+            return "\n".join(said)
 
-    async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
-        """Claim nothing more, wait for what is in the air, unbind."""
-        assert self._committer is not None  # noqa: S101  made before the links
-        log.info("stopping: waiting for what is in the air")
-        for carrier in self._carriers.values():
-            carrier.stop_sending()
-        with trio.move_on_after(max((link.drain for link, _ in running), default=0)):
-            await self._committer.drained()
-        async with trio.open_nursery() as nursery:
-            for _, client in running:
-                nursery.start_soon(client.stop)
+    @staticmethod
+    def _read(file: Path) -> Config:
+        """Read the configuration.
+
+        Raises:
+            ConfigError: With everything that is wrong.
+        """
+        config = configuration.load(file)
+        if not config.link:
+            raise configuration.ConfigError([f"{file}: link: there is no link to run; add a [[link]] table"])
+        return config
+
+    async def _read_rules(self, paths: tuple[Path, ...]) -> Ruleset:
+        """Read the rules; those in force if nothing has changed.
+
+        Raises:
+            RulesError, TrainingError: Something is wrong with them, or they have changed without a new version.
+        """
+        folder, old = self.config.bridge.data_dir, self.rules
+        await prepare(paths, folder)
+        new = await trio.to_thread.run_sync(load, paths, trainer(folder, keep=True))
+        if new.sources == old.sources:
+            return old
+        if new.version in {old.version, *old.older}:
+            files = ", ".join(map(str, paths))
+            problem = f"the rules have changed, but not their version, {new.version}: give them a new one"
+            raise RulesError([Problem(files, 0, "version", problem)])
+        return new
+
+    def _change_rules(self, new: Ruleset) -> str:
+        """Decide by other rules from now on; say so."""
+        assert self._committer is not None  # noqa: S101  it is there before anybody can ask
+        old = self.rules
+        if new is old:
+            return f"rules {old.version}: nothing has changed"
+        older = {old.version: replace(old, older={}), **old.older}
+        self.rules = replace(new, older=dict(islice(older.items(), KEPT_RULES)))
+        self._committer.put(RulesChanged(self.rules))
+        line = f"rules {new.version} are in force, after {old.version}"
+        log.info("%s", line)
+        return line
 
     def _hand_out(self, effects: Effects) -> None:
         """Do what a committed turn sets free: answers first, then messages."""
         for connection, responses in effects.responses:
             connection.respond(responses)
-        if effects.revoked:
-            for carrier in self._carriers.values():
-                carrier.revoke(effects.revoked)
-        if effects.flights:
-            for name in {flight.mt.link for flight in effects.flights}:
-                self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
+        if self._links is not None:
+            if effects.revoked:
+                for carrier in self._links.carriers.values():
+                    carrier.revoke(effects.revoked)
+            if effects.flights:
+                for name in {flight.mt.link for flight in effects.flights}:
+                    self._links.carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
+        for event in effects.configured:
+            event.done()
         for call in effects.calls:
             self._workers.start_soon(self._call, call)
         if self._courier is not None:

@@ -14,8 +14,9 @@ import trio
 from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
 from bridge.control import ControlError, ask
 from bridge.export import message_rows
+from bridge.links import esme_config
 from bridge.rules import load
-from bridge.service import Service, esme_config, steady_clock
+from bridge.service import Service, steady_clock
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.web import serve

@@ -31,7 +31,7 @@ log = logging.getLogger("smppbridge")
 @config_option
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def run(config: Path, *, verbose: bool) -> None:
-    """Run the service until SIGTERM or SIGINT, which drain and unbind; SIGHUP takes the rules anew.
+    """Run the service until SIGTERM or SIGINT, which drain and unbind; SIGHUP is `reload`.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def run(config: Path, *, verbose: bool) -> None:
     except FunctionError as exc:
         raise CliProblem(f"{config}: {exc}") from exc
     loaded = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=True))
-    service = Service(settings, loaded, functions)
+    service = Service(settings, loaded, functions, config)
     # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the
     # default thresholds the collector walks every message in flight over and over (a third of the time at a window of
     # 200).
