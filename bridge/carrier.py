@@ -89,7 +89,14 @@ class Carrier:
     def on_bound(self, link: Link) -> None:
         """A session has been bound."""
         self._sessions.append(link)
-        log.info("link %s: bound to %s (%d of %d)", self.config.name, link.host, self.sessions, self._wanted)
+        log.info(
+            "link %s: bound to %s (%d of %d)",
+            self.config.name,
+            link.host,
+            self.sessions,
+            self._wanted,
+            extra={"host": link.host, "sessions": self.sessions},
+        )
         self._incidents = {incident for incident in self._incidents if incident[0] != link.host}
         if link.session.can_receive:
             self._receivers.add(link)
@@ -115,7 +122,8 @@ class Carrier:
     def on_closed(self, link: Link, reason: str) -> None:
         """A session has ended."""
         self._sessions.remove(link)
-        log.info("link %s: session on %s ended: %s", self.config.name, link.host, reason)
+        about = {"host": link.host, "reason": reason}
+        log.info("link %s: session on %s ended: %s", self.config.name, link.host, reason, extra=about)
         if link in self._receivers:
             self._receivers.remove(link)
             self._put(SessionLost(self.config.name, self._clock()))
@@ -145,7 +153,8 @@ class Carrier:
         incident = (host, str(getattr(retry.error, "command_status", cause)))
         level = logging.DEBUG if incident in self._incidents else logging.WARNING
         self._incidents.add(incident)
-        log.log(level, "link %s: %s; %s", name, reason, following)
+        about = {"host": host, "reason": cause}
+        log.log(level, "link %s: %s; %s", name, reason, following, extra=about)
         if self._sessions:
             self._say(self._state, self._detail, reconnect=cause)
         else:

@@ -68,7 +68,7 @@ def steady_clock() -> Callable[[], float]:
 def needs_restart(old: Config, new: Config) -> list[str]:
     """Return what has changed and is only read at the start, as it is written in the file."""
     found: list[str] = []
-    for table in ("bridge", "store", "http"):
+    for table in ("bridge", "store", "http", "log"):
         before, after = getattr(old, table), getattr(new, table)
         found += [
             f"[{table}] {field.name}"

@@ -121,7 +121,7 @@ async def carrier(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Smsc
 def config(path: Path, port: int, **options: object) -> Config:
     made = replace(link(**options), host="127.0.0.1", port=port, password="secret", reconnect=Backoff(0.01, 0.05))  # type: ignore[arg-type]
     return Config(
-        BridgeConfig(path / "var"), StoreConfig(max_size=64 << 20), HttpConfig(Address("127.0.0.1", 0)), (made,)
+        BridgeConfig(path / "var"), StoreConfig(max_size=64 << 20), HttpConfig(Address("127.0.0.1", 0)), link=(made,)
     )
 
 
