@@ -27,8 +27,10 @@ from bridge.events import HooksRevived, Returned, RulesChanged
 from bridge.hooks import listeners
 from bridge.links import Links, esme_config
 from bridge.metrics import Metrics
+from bridge.notify import Notifier
 from bridge.options import Problem, nearest
 from bridge.pinned import with_pinned
+from bridge.pulse import Pulse
 from bridge.rules import Request, RulesError, load
 from bridge.steering import steer
 from bridge.store.lmdb import LmdbStore
@@ -91,6 +93,7 @@ class Service:
         rules: Loaded.
         functions: That flows call, by name.
         file: The configuration, to be read again by reload(); None: only the rules are.
+        notifier: Tells the service manager.
     """
 
     _workers: trio.Nursery
@@ -101,15 +104,18 @@ class Service:
         rules: Ruleset,
         functions: Mapping[str, Function] | None = None,
         file: Path | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.config = config
         self.rules = rules
         self._caller = Caller(functions or {})
         self._file = file
+        self._notifier = notifier or Notifier()
         self._reloading = trio.Lock()
         self._metrics = Metrics()
         self._links: Links | None = None
         self._committer: Committer | None = None
+        self._pulse: Pulse | None = None
         self._tracer: Tracer | None = None
         self._courier: Courier | None = None
         self._stop = trio.Event()
@@ -135,6 +141,10 @@ class Service:
             for name, carrier in self._links.carriers.items()
             if not carrier.ready
         ]
+
+    def stalled(self) -> float:
+        """Return for how many seconds nothing has been decided and committed; 0.0 if that is nothing to worry about."""
+        return self._pulse.stalled if self._pulse is not None else 0.0
 
     def metrics_text(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
@@ -215,6 +225,7 @@ class Service:
                 if web is not None:
                     await back.start(web, self)
                 back.start_soon(self._committer.run)
+                self._pulse = Pulse(self._committer, self._notifier, self._status)
                 tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
                 back.start_soon(tracer.run)
                 self._courier = Courier(self.config.webhook, self._committer.put, clock, posting, random.Random())
@@ -224,8 +235,11 @@ class Service:
                     links = self._links = Links(front, self._committer, tracer, clock)
                     for link, esme in made:
                         links.start(link, esme)
+                    self._notifier.ready()
+                    back.start_soon(self._pulse.run)
                     task_status.started()
                     await self._stop.wait()
+                    self._notifier.stopping()
                     log.info("stopping: waiting for what is in the air")
                     await links.stop()
                     front.cancel_scope.cancel()
@@ -239,6 +253,12 @@ class Service:
         finally:
             store.close()
             self._stopped.set()
+
+    def _status(self) -> str:
+        """Return how the service is, in one line."""
+        return (
+            "; ".join(self.not_ready()) or f"links that are bound: {', '.join(link.name for link in self.config.link)}"
+        )
 
     async def _control(self, request: Mapping[str, object]) -> str:
         """Do what a command line asks; see bridge.control.
@@ -325,27 +345,33 @@ class Service:
         Raises:
             ControlError: Something is wrong, or the rules have changed without a new version; all stays as it was.
         """
+        if self._links is None or self._committer is None:
+            raise ControlError("the service is starting; try again")
         async with self._reloading:
-            if self._links is None or self._committer is None:
-                raise ControlError("the service is starting; try again")
+            self._notifier.reloading()
             try:
-                config = self.config if self._file is None else await trio.to_thread.run_sync(self._read, self._file)
-                made = [(link, esme_config(link)) for link in config.link]
-                new = await self._read_rules(config.bridge.rules)
-            except (configuration.ConfigError, TlsFileError, RulesError, TrainingError) as exc:
-                log.warning("all stays as it was: %s", exc)
-                raise ControlError(
-                    f"{exc}\nrules {self.rules.version} stay in force, and all else is as it was"
-                ) from exc
-            later = needs_restart(self.config, config)
-            self.config = replace(
-                self.config, link=config.link, bridge=replace(self.config.bridge, rules=config.bridge.rules)
-            )
-            said = [self._change_rules(new), *await self._links.change(made)]
-            if later:
-                said.append(f"not in force before a restart: {', '.join(later)}")
-                log.warning("%s", said[-1])
-            return "\n".join(said)
+                return await self._reload(self._links)
+            finally:
+                if not self._stop.is_set():
+                    self._notifier.ready()
+
+    async def _reload(self, links: Links) -> str:
+        try:
+            config = self.config if self._file is None else await trio.to_thread.run_sync(self._read, self._file)
+            made = [(link, esme_config(link)) for link in config.link]
+            new = await self._read_rules(config.bridge.rules)
+        except (configuration.ConfigError, TlsFileError, RulesError, TrainingError) as exc:
+            log.warning("all stays as it was: %s", exc)
+            raise ControlError(f"{exc}\nrules {self.rules.version} stay in force, and all else is as it was") from exc
+        later = needs_restart(self.config, config)
+        self.config = replace(
+            self.config, link=config.link, bridge=replace(self.config.bridge, rules=config.bridge.rules)
+        )
+        said = [self._change_rules(new), *await links.change(made)]
+        if later:
+            said.append(f"not in force before a restart: {', '.join(later)}")
+            log.warning("%s", said[-1])
+        return "\n".join(said)
 
     @staticmethod
     def _read(file: Path) -> Config:

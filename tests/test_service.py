@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -302,6 +303,7 @@ async def test_a_stop_waits_for_what_is_in_the_air_and_unbinds(tmp_path: Path) -
             await smsc.until(lambda: smsc.submits)
             with logged("stopping") as stopping:
                 service.stop()
+                assert service.not_ready() == ["stopping"]
                 await stopping.wait()
             smsc.accept(smsc.submits[0])
         await smsc.until(lambda: not smsc.links)
@@ -372,6 +374,50 @@ async def test_a_refused_bind_is_one_line_a_slow_ladder_and_not_ready(
     assert "ESME_RINVPASWD" in lines[0]
     assert "wrong" not in lines[0]
     assert float(lines[0].rpartition(" in ")[2].removesuffix(" s")) >= 15.0
+
+
+async def test_a_turn_that_hangs_is_not_healthy_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.pulse.STALLED", 0.2)
+    monkeypatch.setattr("bridge.pulse.INTERVAL", 0.05)
+    async with carrier() as (smsc, port), running(config(tmp_path, port)) as service:
+        await smsc.until(lambda: smsc.links)
+        assert service.stalled() == 0.0
+        assert service._committer is not None
+        engine, go_on = service._committer.engine, threading.Event()
+        turn = engine.turn
+
+        def hang(events: list[object], now: float) -> object:
+            go_on.wait(10.0)
+            return turn(events, now)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(engine, "turn", hang)
+        while not service.stalled():  # noqa: ASYNC110  a thread hangs: nothing tells of it
+            await trio.sleep(0.01)
+        go_on.set()
+        while service.stalled():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+
+async def test_a_store_that_takes_nothing_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with carrier() as (smsc, port), running(config(tmp_path, port)) as service:
+        while service.not_ready():  # noqa: ASYNC110  our side of the bind is nobody's event here
+            await trio.sleep(0.01)
+        assert service._committer is not None
+        turn = service._committer.engine.turn
+
+        def fail(events: list[object], now: float) -> object:
+            raise StoreError("the store failed")
+
+        with logged("the store failed") as said:
+            monkeypatch.setattr(service._committer.engine, "turn", fail)
+            smsc.deliver(text("hours"))
+            await said.wait()
+        assert service.not_ready() == ["the store failed"]
+        with logged("the store works again") as said:
+            monkeypatch.setattr(service._committer.engine, "turn", turn)
+            smsc.deliver(text("hours"))
+            await said.wait()
+        assert service.not_ready() == []
 
 
 async def test_a_service_that_starts_is_not_ready(tmp_path: Path) -> None:

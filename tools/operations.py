@@ -353,30 +353,29 @@ async def soak(run: Run) -> None:
     async with serving(driver) as port:
         run.write(port)
         driver.sending = True
-        async with running(run.site) as bridge, trio.open_nursery() as nursery:
+        async with running(run.site) as bridge:
             await run.bound(bridge)
             await trio.sleep(WARM)
-            nursery.start_soon(scrape)
-            nursery.start_soon(watch)
-            began = trio.current_time()
-            while (trio.current_time() - began) / 60 < run.options.minutes - 0.01:
-                newest = driver.totals.texts
-                await run.load(bridge, min(60.0, run.options.minutes * 60))
-                minute = (trio.current_time() - began) / 60
-                looks.append(look(bridge.process.pid, run.site.data_dir / "data.mdb", minute, run.rates[-1]))
-                print(looks[-1], flush=True)
-                forget_settled(driver, newest)
-            driver.sending = False
-            await settle(bridge, driver, set())
-            nursery.cancel_scope.cancel()
-            bridge_status = await bridge.stop() if bridge.alive else -1
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(scrape)
+                nursery.start_soon(watch)
+                began = trio.current_time()
+                while (trio.current_time() - began) / 60 < run.options.minutes - 0.01:
+                    newest = driver.totals.texts
+                    await run.load(bridge, min(60.0, run.options.minutes * 60))
+                    minute = (trio.current_time() - began) / 60
+                    looks.append(look(bridge.process.pid, run.site.data_dir / "data.mdb", minute, run.rates[-1]))
+                    print(looks[-1], flush=True)
+                    forget_settled(driver, newest)
+                nursery.cancel_scope.cancel()
+            status = await run.finish(bridge)
     checked = run.site.command("store", "check")
     # The first minutes fill caches and pages of the outbox; what grows after that would grow for years.
     middle, last = looks[len(looks) // 2], looks[-1]
     print_or_raise(
         run,
         [
-            Check("exit status after SIGTERM", bridge_status, "0", bridge_status == 0),
+            Check("exit status after SIGTERM", status, "0", status == 0),
             Check("texts", f"{driver.totals.texts:,}", "> 0", driver.totals.texts > 0),
             Check("texts or receipts not acknowledged", driver.totals.open, "0", driver.totals.open == 0),
             none_of("texts never answered", [text.token for text in driver.unanswered()]),

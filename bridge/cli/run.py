@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ from bridge.calling import FunctionError, load_functions
 from bridge.cli import CliProblem, leaves, logs, problem_of
 from bridge.cli.common import config_option
 from bridge.control import ControlError
+from bridge.notify import Notifier
 from bridge.service import Service
 from bridge.training import trainer
 from bridge.web import serve
@@ -39,6 +41,7 @@ def run(config: Path, *, verbose: bool) -> None:
     Example:
       smppbridge run -c bridge.toml
     """  # noqa: D301  \b keeps click from wrapping the example
+    notifier = Notifier.from_environment(os.environ)
     settings = configuration.load(config)
     if not settings.link:
         raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
@@ -48,7 +51,7 @@ def run(config: Path, *, verbose: bool) -> None:
         raise CliProblem(f"{config}: {exc}") from exc
     with logs.logging_to(sys.stderr, settings.log, time.monotonic, verbose=verbose) as handler:
         loaded = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=True))
-        service = Service(settings, loaded, functions, config)
+        service = Service(settings, loaded, functions, config, notifier)
         # What was loaded so far lives as long as the process, and what a turn makes dies by reference count: with the
         # default thresholds the collector walks every message in flight over and over (a third of the time at a window
         # of 200).
