@@ -64,7 +64,7 @@ class Engine(State):
             StoreError: The store cannot be read or written.
         """
         with self.store.turn() as turn:
-            self.recall(turn)
+            self.recall(turn, now)
             self._expect_again(turn, self.group_links)
             work = TurnWork(self, turn, now, refuse_texts=False)
             work.recover()
@@ -89,7 +89,7 @@ class Engine(State):
         full = self.store.used_share() >= NEARLY_FULL
         with self.store.turn() as turn:
             if self._stale:
-                self.recall(turn)
+                self.recall(turn, now)
                 self._expect_again(turn, self.group_links.keys() - self._known)
                 self._known = set(self.group_links)
             self._stale = True

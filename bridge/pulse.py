@@ -13,6 +13,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.clock import SteadyClock
     from bridge.committer import Committer
     from bridge.notify import Notifier
 
@@ -27,12 +28,14 @@ class Pulse:
 
     Args:
         committer: Does the turns.
+        clock: Is to follow the system's.
         notifier: Told of each beat.
         status: How the service is, one line for people.
     """
 
-    def __init__(self, committer: Committer, notifier: Notifier, status: Callable[[], str]) -> None:
+    def __init__(self, committer: Committer, clock: SteadyClock, notifier: Notifier, status: Callable[[], str]) -> None:
         self._committer = committer
+        self._clock = clock
         self._notifier = notifier
         self._status = status
         self._interval = min(INTERVAL, notifier.watchdog / 3 or INTERVAL)
@@ -44,6 +47,7 @@ class Pulse:
             await self._committer.turn()
             self._last = trio.current_time()
             self._notifier.beat(self._status())
+            self._clock.follow()
             await trio.sleep(self._interval)
 
     @property

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import random
-import time
 from dataclasses import fields, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ import trio
 
 from bridge import config as configuration
 from bridge.calling import Caller
+from bridge.clock import SteadyClock
 from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
@@ -59,12 +59,6 @@ _MOVED = {
 }
 KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
-
-
-def steady_clock() -> Callable[[], float]:
-    """Return a clock of seconds since the epoch that no change of the system's time moves, back or forth."""
-    offset = time.time() - trio.current_time()
-    return lambda: offset + trio.current_time()
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
@@ -203,7 +197,7 @@ class Service:
             OSError: The HTTP address cannot be listened on.
             TlsFileError: A certificate cannot be used any more.
         """
-        clock = steady_clock()
+        clock = SteadyClock()
         made = [(link, esme_config(link)) for link in self.config.link]
         settings = self.config.store
         store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
@@ -225,7 +219,7 @@ class Service:
                 if web is not None:
                     await back.start(web, self)
                 back.start_soon(self._committer.run)
-                self._pulse = Pulse(self._committer, self._notifier, self._status)
+                self._pulse = Pulse(self._committer, clock, self._notifier, self._status)
                 tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
                 back.start_soon(tracer.run)
                 self._courier = Courier(self.config.webhook, self._committer.put, clock, posting, random.Random())

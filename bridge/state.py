@@ -125,7 +125,7 @@ class State:
             )
         self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
 
-    def recall(self, turn: Turn) -> None:
+    def recall(self, turn: Turn, now: float) -> None:
         """Make the memory say what the store says."""
         flights = self.outbox.flights
         for row in turn.mts(list(flights)):
@@ -135,4 +135,4 @@ class State:
             queue.limits.recall(self.position.spent)
         self.outbox.clear()
         self.calendar = Calendar()
-        self.assemblies.load(turn.assemblies())
+        self.assemblies.load(turn.assemblies(), now)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from bridge.clock import SteadyClock
 from bridge.notify import Notifier
 from bridge.pulse import INTERVAL, STALLED, Pulse
 from bridge.store import StoreFull
@@ -34,7 +35,7 @@ async def test_an_idle_service_beats_with_a_turn_each_time(
     desk: Desk, nursery: trio.Nursery, autojump_clock: MockClock, watchdog: float, interval: float
 ) -> None:
     manager = Manager(watchdog)
-    pulse = Pulse(desk.committer, manager, lambda: "well")
+    pulse = Pulse(desk.committer, SteadyClock(), manager, lambda: "well")
     began = trio.current_time()
     nursery.start_soon(pulse.run)
     await trio.sleep(3.5 * interval)
@@ -47,7 +48,7 @@ async def test_a_turn_that_does_not_end_is_noticed_and_its_end_as_well(
     desk: Desk, nursery: trio.Nursery, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager = Manager()
-    pulse = Pulse(desk.committer, manager, lambda: "")
+    pulse = Pulse(desk.committer, SteadyClock(), manager, lambda: "")
     nursery.start_soon(pulse.run)
     await trio.sleep(1.0)
     hung = trio.Event()
@@ -70,6 +71,6 @@ async def test_a_turn_that_does_not_end_is_noticed_and_its_end_as_well(
 async def test_turns_that_fail_end_too(desk: Desk, nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     manager = Manager()
     desk.bridge.memory.failures += [StoreFull("no room")] * 100
-    nursery.start_soon(Pulse(desk.committer, manager, lambda: desk.committer.failure).run)
+    nursery.start_soon(Pulse(desk.committer, SteadyClock(), manager, lambda: desk.committer.failure).run)
     await trio.sleep(2 * INTERVAL + 0.1)
     assert [status for _, status in manager.beats] == ["no room"] * 3

@@ -17,7 +17,7 @@ from bridge.control import ControlError, ask
 from bridge.export import message_rows
 from bridge.links import esme_config
 from bridge.rules import load
-from bridge.service import Service, steady_clock
+from bridge.service import Service
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.web import serve
@@ -479,13 +479,6 @@ async def test_a_web_server_that_cannot_start_ends_the_service_and_frees_the_sto
         await Service(settings, rules()).run(serve)
     assert not service_running(settings.bridge.data_dir)
     await listeners[0].aclose()
-
-
-async def test_the_clock_is_the_time_of_day_and_steady() -> None:
-    clock = steady_clock()
-    first = clock()
-    assert first > 1_700_000_000
-    assert clock() >= first
 
 
 def test_the_engine_is_told_what_is_configured() -> None:
