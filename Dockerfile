@@ -11,14 +11,18 @@ RUN grep -E '^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==' require
  && pip wheel --no-cache-dir --wheel-dir /wheels -r requirements.txt
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/smppbridge --create-home smppbridge
-COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --no-index --find-links /wheels smppbridge && rm -rf /wheels
-USER smppbridge
+RUN useradd --system --uid 10001 --home-dir /var/lib/smppbridge --create-home smppbridge \
+ && chmod 700 /var/lib/smppbridge
+# Mounted and not copied: the wheels are no layer of the image.
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --find-links /wheels smppbridge
+# By its number, by which Kubernetes sees that it is not root.
+USER 10001
 WORKDIR /var/lib/smppbridge
 VOLUME /var/lib/smppbridge
 # HTTP: metrics, /healthz and /readyz. Links are outbound connections and need no port.
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+# Health, not readiness: a carrier that is down is no reason to start the container anew.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 CMD ["smppbridge", "run", "-c", "/etc/smppbridge/bridge.toml"]

@@ -112,12 +112,14 @@ class Assemblies:
         """Return how many there are."""
         return len(self._held)
 
-    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    def load(self, rows: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Have those of the store, and no others."""
         self._held.clear()
         self._order.clear()
         for key, value in rows:
-            self.put(unpack_key(key), unpack_assembly(value))
+            assembly = unpack_assembly(value)
+            assembly.since = min(assembly.since, now)  # the clock may have been set back
+            self.put(unpack_key(key), assembly)
 
     def get(self, key: AssemblyKey) -> Assembly | None:
         """Return one, None if it is not known."""

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("smppbridge.link")
 
 
+def _rewriter_of(config: LinkConfig) -> Rewriter | None:
+    return Rewriter(config.rewrite_in) if config.rewrite_in else None
+
+
 class Carrier:
     """The handler of one link's sessions.
 
@@ -44,7 +48,7 @@ class Carrier:
     def __init__(self, config: LinkConfig, put: Callable[[Event], None], clock: Callable[[], float]) -> None:
         self.config = config
         self.outbound = Outbound(config)
-        self._rewriter = Rewriter(config.rewrite_in) if config.rewrite_in else None
+        self._rewriter = _rewriter_of(config)
         self._put = put
         self._clock = clock
         self._sessions: list[Link] = []
@@ -58,7 +62,7 @@ class Carrier:
         """How many sessions are to be bound."""
         self._incidents: set[tuple[str, str]] = set()  # what was said of each host since it was last bound
         self.stopping = False
-        self._paused = False
+        self.paused = False
         self._state = ""
         self._since = 0.0
         self._say("connecting", "")
@@ -86,7 +90,14 @@ class Carrier:
     def on_bound(self, link: Link) -> None:
         """A session has been bound."""
         self._sessions.append(link)
-        log.info("link %s: bound to %s (%d of %d)", self.config.name, link.host, self.sessions, self.wanted)
+        log.info(
+            "link %s: bound to %s (%d of %d)",
+            self.config.name,
+            link.host,
+            self.sessions,
+            self.wanted,
+            extra={"host": link.host, "sessions": self.sessions},
+        )
         self._incidents = {incident for incident in self._incidents if incident[0] != link.host}
         if link.session.can_receive:
             self._receivers.add(link)
@@ -112,7 +123,8 @@ class Carrier:
     def on_closed(self, link: Link, reason: str) -> None:
         """A session has ended."""
         self._sessions.remove(link)
-        log.info("link %s: session on %s ended: %s", self.config.name, link.host, reason)
+        about = {"host": link.host, "reason": reason}
+        log.info("link %s: session on %s ended: %s", self.config.name, link.host, reason, extra=about)
         if link in self._receivers:
             self._receivers.remove(link)
             self._put(SessionLost(self.config.name, self._clock()))
@@ -142,7 +154,8 @@ class Carrier:
         incident = (host, str(getattr(retry.error, "command_status", cause)))
         level = logging.DEBUG if incident in self._incidents else logging.WARNING
         self._incidents.add(incident)
-        log.log(level, "link %s: %s; %s", name, reason, following)
+        about = {"host": host, "reason": cause}
+        log.log(level, "link %s: %s; %s", name, reason, following, extra=about)
         if self._sessions:
             self._say(self._state, self._detail, reconnect=cause)
         else:
@@ -183,7 +196,7 @@ class Carrier:
     def _capacity(self) -> None:
         self._put(
             CapacityChanged(
-                self.config.name, 0 if self.stopping or self._paused else len(self._senders) * self.config.window
+                self.config.name, 0 if self.stopping or self.paused else len(self._senders) * self.config.window
             )
         )
 
@@ -195,8 +208,15 @@ class Carrier:
         """Claim again."""
         self._pause(paused=False)
 
+    def retune(self, config: LinkConfig) -> None:
+        """Go on as the link is configured now; what would need other sessions must be as it was."""
+        self.config = config
+        self.outbound.retune(config)
+        self._rewriter = _rewriter_of(config)
+        self._capacity()
+
     def _pause(self, *, paused: bool) -> None:
-        self._paused = paused
+        self.paused = paused
         self._capacity()
         self._say(self._state, "")
 
@@ -209,7 +229,7 @@ class Carrier:
         if state != self._state:
             # Not with each attempt: what matters is how long it has been so.
             self._state, self._since = state, self._clock()
-        self._detail = detail or ("paused: nothing is sent" if self._paused else "")
+        self._detail = detail or ("paused: nothing is sent" if self.paused else "")
         held = [SessionRow(s.name, s.host, s.peer, self._role(s)) for s in self._sessions]
         row = LinkRow(self.config.name, state, self._since, self.sessions, self._detail, self._peer(), held)
         self._put(LinkChanged(row, reconnect))

@@ -24,6 +24,7 @@ from bridge.events import (
     HooksRevived,
     HooksSettled,
     LinkChanged,
+    LinkConfigured,
     Outcomes,
     Returned,
     RulesChanged,
@@ -52,11 +53,20 @@ _TO_BE_KEPT = (
     SessionLost,
     SessionBound,
     CapacityChanged,
+    LinkConfigured,
     HooksRecalled,
     HooksRevived,
     HooksSettled,
 )
 """Events that nobody gives again when a turn was not committed."""
+
+
+def _link_of(event: Event) -> str:
+    if isinstance(event, Arrivals | CapacityChanged | Outcomes | SessionBound | SessionLost):
+        return event.link
+    if isinstance(event, LinkChanged):
+        return event.row.name
+    return event.flights[0].mt.link if isinstance(event, Withdrawn) and event.flights else ""
 
 
 class Committer:
@@ -83,10 +93,17 @@ class Committer:
         self._full = False
         self._turning = False
         """A turn is on its way: what it claims is not known yet."""
+        self._in_turn: Sequence[Event] = ()
+        """What that turn was given."""
         self._arrived = trio.Event()
         self._turned = trio.Event()
         self._asking: dict[Asked, trio.Event] = {}
         self._answers: dict[Asked, str] = {}
+
+    @property
+    def failure(self) -> str:
+        """Why the last turn could not be committed, "" if it was."""
+        return self._failure
 
     def put(self, event: Event) -> None:
         """Give one event to the next turn; never blocks."""
@@ -114,7 +131,7 @@ class Committer:
             events, following = cut(events, now)
             self._waiting, self._held, self._more = [], [*following, *held], bool(following)
             self._arrived = trio.Event()
-            self._turning = True
+            self._turning, self._in_turn = True, events
             try:
                 effects = await trio.to_thread.run_sync(self.engine.turn, events, now)
             except StoreError as exc:
@@ -126,7 +143,7 @@ class Committer:
                 effects.events = events
                 self._answer(effects)
                 self._hand_out(effects)
-            self._turning = False
+            self._turning, self._in_turn = False, ()
             self._turned.set()
             self._turned = trio.Event()
 
@@ -134,6 +151,32 @@ class Committer:
         """Wait until every event is committed and every claim has its outcome; the caller bounds the time."""
         while self._waiting or self._held or self._turning or self._kept or self.engine.outbox.flights:
             await self._turned.wait()
+
+    async def settled(self, link: str, *, texts: bool = True) -> None:
+        """Wait until every event of a link is committed and every claim of it has its outcome.
+
+        Args:
+            link: Its name.
+            texts: Also what it brings, of which there may always be more until it is unbound.
+        """
+        while self.in_the_air(link) or self._brought(link, texts=texts):
+            await self._turned.wait()
+
+    def in_the_air(self, link: str) -> int:
+        """Return how many messages of a link are claimed and have no outcome."""
+        # A copy: the turn in the other thread changes it.
+        return sum(flight.mt.link == link for flight in tuple(self.engine.outbox.flights.values()))
+
+    def _brought(self, link: str, *, texts: bool) -> bool:
+        return any(
+            _link_of(event) == link and (texts or not isinstance(event, Arrivals))
+            for event in (*self._in_turn, *self._kept, *self._held, *self._waiting)
+        )
+
+    async def turn(self) -> None:
+        """Wait for the end of a turn, one that succeeds or fails; if nothing waits, one is done all the same."""
+        self._arrived.set()
+        await self._turned.wait()
 
     async def _until_due(self) -> None:
         if self._waiting or self._more:

@@ -155,6 +155,18 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogConfig:
+    """The table [log]."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less than this is not said."""
+    format: Literal["text", "json"] = "text"
+    """text: a line for people; json: an object a line, with time, level, logger, event and what it is about."""
+    show_text: bool = False
+    """Show phone numbers, and what exceptions say, which may be a customer's words."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpConfig:
     """The table [http]."""
 
@@ -602,6 +614,8 @@ class Config:
     """The embedded store."""
     http: HttpConfig = HttpConfig()
     """The HTTP server."""
+    log: LogConfig = LogConfig()
+    """What the service says on standard error."""
     link: tuple[LinkConfig, ...] = ()
     """The carriers."""
     functions: dict[str, str] = field(default_factory=dict)

@@ -279,7 +279,7 @@ class Deciding(Stage):
             queue = self._queue_for(decision, state)
             replies = [encode_message(reply.text, queue.texts) for reply in decision.replies] if queue else []
         except Exception as exc:  # as in texts()
-            self.effects.incidents.append(f"conversation {state.id}: the rules failed: {type(exc).__name__}: {exc}")
+            self.effects.incidents.append(f"conversation {state.id}: the rules failed: {type(exc).__name__}")
             if state.wake and state.wake <= self.now:
                 # It would be woken without end.
                 self._keep(

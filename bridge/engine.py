@@ -14,13 +14,13 @@ from bridge.store import StoreError
 from bridge.turn import TurnWork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bridge.config import LinkConfig
     from bridge.events import Effects, Event
     from bridge.hooks import Listener
     from bridge.rules import Ruleset
-    from bridge.store import Store
+    from bridge.store import Store, Turn
 
 NEARLY_FULL = 0.95
 """From this share of [store] max_size on, texts are refused and nothing new is claimed, so that what is open can still
@@ -53,7 +53,9 @@ class Engine(State):
         self.used_share = store.used_share()
         """How much of its maximum size the store uses, 0.0 … 1.0, as of the last turn."""
         self._stale = False
-        """A turn was not committed, so the memory may say what the store does not."""
+        """A turn was not committed, or links have changed, so the memory may say what the store does not."""
+        self._known = set(self.group_links)
+        """Carriers of which is known what they may deliver again."""
         self._full = False
         """The last turn took no texts and claimed nothing, for want of room."""
 
@@ -64,16 +66,21 @@ class Engine(State):
             StoreError: The store cannot be read or written.
         """
         with self.store.turn() as turn:
-            self.recall(turn)
-            for group, links in self.group_links.items():
-                timeout = max(self.outbox.links[name].config.response_timeout for name in links)
-                since = min(self.position.time - timeout, self.position.expected.get(group, inf))
-                self.redelivery[group].connection_ended(("", 0.0), since, turn.recent_mos(links, since, 1_000_000))
+            self.recall(turn, now)
+            self._expect_again(turn, self.group_links)
             work = TurnWork(self, turn, now, refuse_texts=False)
             work.recover()
             effects = work.run(())
             self._committed(work)
         return effects
+
+    def _expect_again(self, turn: Turn, groups: Iterable[str]) -> None:
+        """Expect again what came last, before this process or under another configuration, from these carriers."""
+        for group in groups:
+            links = self.group_links[group]
+            timeout = max(self.outbox.links[name].config.response_timeout for name in links)
+            since = min(self.position.time - timeout, self.position.expected.get(group, inf))
+            self.redelivery[group].connection_ended(("", 0.0), since, turn.recent_mos(links, since, 1_000_000))
 
     def turn(self, events: Sequence[Event], now: float) -> Effects:
         """Decide and commit these events; runs in a worker thread.
@@ -85,7 +92,9 @@ class Engine(State):
         full = self.used_share >= NEARLY_FULL
         with self.store.turn() as turn:
             if self._stale:
-                self.recall(turn)
+                self.recall(turn, now)
+                self._expect_again(turn, self.group_links.keys() - self._known)
+                self._known = set(self.group_links)
             self._stale = True
             work = TurnWork(self, turn, now, refuse_texts=full)
             try:
@@ -94,7 +103,9 @@ class Engine(State):
                 work.undo(events)
                 raise
             self._committed(work)
-        self._stale = False
+        for event in effects.configured:
+            self.configure(event.link, event.config, now)
+        self._stale = bool(effects.configured)
         self._full = full
         effects.full = full
         effects.commit_seconds = self.store.commit_seconds

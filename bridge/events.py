@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.analytics import Figure
+    from bridge.config import LinkConfig
     from bridge.delivery import Flight
     from bridge.records import Mt
     from bridge.rules import Called, Request, Ruleset
@@ -111,6 +112,17 @@ class RulesChanged:
 
 
 @dataclass(slots=True)
+class LinkConfigured:
+    """From the turn after this one on a link is configured so: a new one, or one that there is."""
+
+    link: str
+    config: LinkConfig | None
+    """None: there is no such link any more. None of its messages is claimed, and it brings no events."""
+    done: Callable[[], None]
+    """Called when it is so."""
+
+
+@dataclass(slots=True)
 class HooksRecalled:
     """A page of the events for a webhook is wanted, as the store has them after what came before this."""
 
@@ -157,6 +169,7 @@ Event = (
     | HooksRevived
     | HooksSettled
     | LinkChanged
+    | LinkConfigured
     | Outcomes
     | Returned
     | RulesChanged
@@ -185,6 +198,8 @@ class Effects:
     """Pages of what the store has, as they were wanted, and where the next one begins, b"" = nowhere."""
     backlog: tuple[int, int] | None = None
     """(events that wait, dead letters), if this turn looked."""
+    configured: list[LinkConfigured] = field(default_factory=list)
+    """Links that are configured otherwise now."""
     forgotten: list[ContactKey] = field(default_factory=list)
     """Customers of whom nothing more is to be told."""
     revived: list[tuple[Callable[[int], None], int]] = field(default_factory=list)

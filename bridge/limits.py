@@ -199,11 +199,12 @@ class Gate:
     Args:
         config: The link.
         now: Seconds since the epoch.
+        carrier: What the carrier allows, if that is known already.
     """
 
-    def __init__(self, config: LinkConfig, now: float) -> None:
+    def __init__(self, config: LinkConfig, now: float, carrier: AdaptiveRate | None = None) -> None:
         self.name = config.name
-        self.carrier = AdaptiveRate()
+        self.carrier = carrier or AdaptiveRate()
         """What the carrier allows, by its answers."""
         self._config = config
         self._link = Allowance(f"link {config.name}", config.limits, config.limits, config.submit_rate, now)
@@ -211,7 +212,7 @@ class Gate:
         self._spent: dict[str, Spent] = {}
         self._waiting: dict[_Lane, deque[Mt]] = {}
         self._due: list[tuple[float, _Lane]] = []
-        self._verdict = Verdict.OPEN
+        self._verdict = self.carrier.verdict
 
     @property
     def shut(self) -> bool:

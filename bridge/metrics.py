@@ -190,18 +190,22 @@ class Metrics:
     """
 
     def __init__(self, links: Sequence[str], version: str) -> None:
-        self.totals: dict[tuple[str, str], int] = {
-            **{(link, what): 0 for link in links for what in _KNOWN},
-            **{("", what): 0 for what in _KNOWN_OF_NONE},
-        }
+        self.totals: dict[tuple[str, str], int] = {("", what): 0 for what in _KNOWN_OF_NONE}
         """By link and what: what count() was given, since the start."""
         self._version = version
         self._times: dict[tuple[str, Labels], _Histogram] = {}
         self._standard = (ProcessCollector(registry=None), PlatformCollector(registry=None))
-        for family in FAMILIES:
-            if family.kind == "histogram" and family.labels in ((), ("link",)):
-                for labels in [(link,) for link in links] if family.labels else [()]:
-                    self._histogram(family.name, labels)
+        for name in _times_of(()):
+            self._histogram(name)
+        for link in links:
+            self.know(link)
+
+    def know(self, link: str) -> None:
+        """Begin what is counted of a link at 0, unless it is known already."""
+        for what in _KNOWN:
+            self.totals.setdefault((link, what), 0)
+        for name in _times_of(("link",)):
+            self._histogram(name, (link,))
 
     def count(self, tally: Mapping[tuple[str, str], int]) -> None:
         """Add what a turn counted."""
@@ -277,6 +281,11 @@ class Metrics:
             yield metric
         for standard in self._standard:
             yield from standard.collect()
+
+
+def _times_of(labels: Labels) -> list[str]:
+    """Return the histograms with these labels."""
+    return [family.name for family in FAMILIES if family.kind == "histogram" and family.labels == labels]
 
 
 def _series(link: str, what: str) -> tuple[str, Labels]:

@@ -51,6 +51,10 @@ class Outbound:
     def __init__(self, config: LinkConfig) -> None:
         self._claims: deque[Flight] = deque()
         self._begun: dict[Link, Flight] = {}
+        self.retune(config)
+
+    def retune(self, config: LinkConfig) -> None:
+        """Make submit_sm's as the link is configured now."""
         self._service_type = config.service_type.encode()
         self._registered_delivery = int(config.registered_delivery)
         self._rewriter = Rewriter(config.rewrite_out) if config.rewrite_out else None

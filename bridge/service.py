@@ -10,25 +10,28 @@ import json
 import logging
 import math
 import random
-import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import trio
 
+from bridge import config as configuration
 from bridge.calling import Caller
-from bridge.carrier import Carrier
+from bridge.clock import SteadyClock
 from bridge.committer import Committer
 from bridge.control import ControlError
 from bridge.control import serve as serve_control
 from bridge.engine import Engine
 from bridge.events import HooksRevived, Returned, RulesChanged
 from bridge.hooks import listeners
+from bridge.links import Links, esme_config
 from bridge.metrics import Metrics
-from bridge.options import nearest
+from bridge.notify import Notifier
+from bridge.options import Problem, nearest
 from bridge.pinned import with_pinned
+from bridge.pulse import Pulse
 from bridge.rules import Request, RulesError, load
 from bridge.steering import steer
 from bridge.store.lmdb import LmdbStore
@@ -37,21 +40,15 @@ from bridge.training import TrainingError, prepare, trainer
 from bridge.webhooks import Courier, poster
 from bridge.workflows import workflows
 from smppcore.adaptive import Verdict
-from smppcore.dial import DialConfig
-from smppcore.esme import Esme, EsmeConfig
-from smppcore.failover import BackoffConfig
-from smppcore.link import LinkConfig as StreamConfig
-from smppcore.session import SessionConfig
-from smppcore.tls import client_context
+from smppcore.tls import TlsFileError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from bridge.calling import Function
-    from bridge.config import Config, LinkConfig, TlsConfig
+    from bridge.config import Config
     from bridge.events import Effects, OpenCall
-    from bridge.gateway import Gateway
     from bridge.metrics import Gauges
     from bridge.rules import Ruleset
 
@@ -67,58 +64,20 @@ KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
 
 
-def steady_clock() -> Callable[[], float]:
-    """Return a clock of seconds since the epoch that no change of the system's time moves, back or forth."""
-    offset = time.time() - trio.current_time()
-    return lambda: offset + trio.current_time()
-
-
-def tls_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Return a context that verifies the peer, with our certificate if one is given.
-
-    Raises:
-        TlsFileError: A file cannot be used.
-    """
-    return client_context(tls.ca, tls.cert, tls.key, tls.min_version)
-
-
-def esme_config(link: LinkConfig) -> EsmeConfig:
-    """Return what the protocol engine needs to know of a configured link."""
-    return EsmeConfig(
-        name=link.name,
-        hosts=link.endpoints,
-        hosts_mode=link.hosts_mode,
-        system_id=link.system_id.encode(),
-        password=link.password.encode(),
-        system_type=link.system_type.encode(),
-        address_range=link.address_range.encode(),
-        addr_ton=link.address_ton,
-        addr_npi=link.address_npi,
-        bind=link.bind,
-        fallback=link.fallback,
-        binds=link.binds,
-        interface_version=link.interface_version,
-        session=SessionConfig(
-            window=link.window,
-            receive_window=link.receive_window,
-            enquire_link_interval=link.enquire_link,
-            enquire_link_timeout=link.enquire_link_timeout,
-            inactivity_timeout=link.inactivity_timeout,
-            response_timeout=link.response_timeout,
-            assume_version=link.assume_version,
-            strict=link.strict,
-        ),
-        link=StreamConfig(write_timeout=link.write_timeout),
-        connect_timeout=link.connect_timeout,
-        backoff=BackoffConfig(link.reconnect.initial, link.reconnect.max),
-        refused_backoff=BackoffConfig(link.refused_reconnect.initial, link.refused_reconnect.max),
-        dial=DialConfig(
-            tls=None if link.tls is None else tls_context(link.tls),
-            server_name=link.tls.server_name if link.tls else "",
-            source_address=link.source_address or None,
-            keepalive=link.keepalive,
-        ),
-    )
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """Return what has changed and is only read at the start, as it is written in the file."""
+    found: list[str] = []
+    for table in ("bridge", "store", "http", "log"):
+        before, after = getattr(old, table), getattr(new, table)
+        found += [
+            f"[{table}] {field.name}"
+            for field in fields(before)
+            if field.name != "rules" and getattr(before, field.name) != getattr(after, field.name)
+        ]
+    for table in ("functions", "workflow", "webhook"):
+        if getattr(old, table) != getattr(new, table):
+            found.append(f"[[{table}]]" if table == "webhook" else f"[{table}]")
+    return found
 
 
 class Service:
@@ -130,20 +89,31 @@ class Service:
         config: Checked.
         rules: Loaded.
         functions: That flows call, by name.
+        file: The configuration, to be read again by reload(); None: only the rules are.
+        notifier: Tells the service manager.
     """
 
     _workers: trio.Nursery
 
-    def __init__(self, config: Config, rules: Ruleset, functions: Mapping[str, Function] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        rules: Ruleset,
+        functions: Mapping[str, Function] | None = None,
+        file: Path | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
         self.config = config
         self.rules = rules
         self._caller = Caller(functions or {})
+        self._file = file
+        self._notifier = notifier or Notifier()
         self._reloading = trio.Lock()
         self._metrics = Metrics([link.name for link in config.link], version("smppbridge"))
         self._full = False
-        self._carriers: dict[str, Gateway] = {}
-        self._clients: dict[str, Esme] = {}
+        self._links: Links | None = None
         self._committer: Committer | None = None
+        self._pulse: Pulse | None = None
         self._tracer: Tracer | None = None
         self._courier: Courier | None = None
         self._stop = trio.Event()
@@ -161,11 +131,12 @@ class Service:
         """Return a line for each reason why the service cannot do its work now; none if it can."""
         if self._stop.is_set():
             return ["stopping"]
-        if not self._carriers:
+        if self._links is None or self._committer is None:
             return ["starting"]
-        return [
+        failure = [self._committer.failure] if self._committer.failure else []
+        return failure + [
             f"link {name}: {'no session' if not carrier.sessions else 'bound in one direction only'}"
-            for name, carrier in self._carriers.items()
+            for name, carrier in self._links.carriers.items()
             if not carrier.ready
         ]
 
@@ -177,15 +148,16 @@ class Service:
         """
         engine = None if self._committer is None else self._committer.engine
         links = {} if engine is None else engine.outbox.links
+        carriers = {} if self._links is None else self._links.carriers
         gauges: Gauges = {
             **(survey or {}),
             "survey_success": [((), float(survey is not None))],
             "rules_info": [((self.rules.version,), 1.0)],
             "store_max_bytes": [((), float(self.config.store.max_size))],
             "store_full": [((), float(self._full))],
-            "link_sessions": [((name,), float(one.sessions)) for name, one in self._carriers.items()],
-            "link_sessions_wanted": [((name,), float(one.wanted)) for name, one in self._carriers.items()],
-            "claims_waiting": [((name,), float(one.waiting)) for name, one in self._carriers.items()],
+            "link_sessions": [((name,), float(one.sessions)) for name, one in carriers.items()],
+            "link_sessions_wanted": [((name,), float(one.wanted)) for name, one in carriers.items()],
+            "claims_waiting": [((name,), float(one.waiting)) for name, one in carriers.items()],
             "window_used": [((name,), float(queue.in_air)) for name, queue in links.items()],
             "window_size": [((name,), float(queue.capacity)) for name, queue in links.items()],
             "rate_limit_current": [((name,), queue.limits.rate) for name, queue in links.items()],
@@ -208,9 +180,14 @@ class Service:
             gauges["store_used_bytes"] = [((), engine.used_share * self.config.store.max_size)]
         return self._metrics.text(gauges)
 
+    def stalled(self) -> float:
+        """Return for how many seconds nothing has been decided and committed; 0.0 if that is nothing to worry about."""
+        return self._pulse.stalled if self._pulse is not None else 0.0
+
     def moved(self) -> dict[str, dict[str, int]]:
         """Return what each link has moved since the start: texts in, submit_sm out, receipts, throttled answers."""
-        found = {name: {"in": 0, "out": 0, "receipts": 0, "throttled": 0} for name in self._carriers}
+        links = self._links.carriers if self._links is not None else {}
+        found = {name: {"in": 0, "out": 0, "receipts": 0, "throttled": 0} for name in links}
         for (link, what), n in self._metrics.totals.items():
             way = _MOVED.get(what) or ("in" if what.startswith("mo.") and what != "mo.redelivered" else "")
             if link in found and way:
@@ -233,13 +210,10 @@ class Service:
         Raises:
             ControlError: There is no such link, or no such thing to do.
         """
+        if self._links is None or self._committer is None:
+            raise ControlError("the service is starting; try again")
         link = next((link for link in self.config.link if link.name == name), None)
-
-        def in_the_air(name: str) -> int:
-            flights = self._committer.engine.outbox.flights if self._committer is not None else {}
-            return sum(flight.mt.link == name for flight in flights.values())
-
-        return await steer(what, link, name, self._carriers, self._clients, in_the_air)
+        return await steer(what, link, name, self._links.carriers, self._links.clients, self._committer.in_the_air)
 
     async def run(
         self,
@@ -258,8 +232,8 @@ class Service:
             OSError: The HTTP address cannot be listened on.
             TlsFileError: A certificate cannot be used any more.
         """
-        clock = steady_clock()
-        esmes = [(link, esme_config(link)) for link in self.config.link]
+        clock = SteadyClock()
+        made = [(link, esme_config(link)) for link in self.config.link]
         settings = self.config.store
         store = LmdbStore(self.config.bridge.data_dir, max_size=settings.max_size, sync=settings.sync == "commit")
         try:
@@ -280,24 +254,23 @@ class Service:
                 if web is not None:
                     await back.start(web, self)
                 back.start_soon(self._committer.run)
+                self._pulse = Pulse(self._committer, clock, self._notifier, self._status)
                 tracer = self._tracer = Tracer(self.config.bridge.data_dir, clock)
                 back.start_soon(tracer.run)
                 self._courier = Courier(self.config.webhook, self._committer.put, clock, posting, random.Random())
                 await back.start(self._courier.run)
                 await back.start(serve_control, self.config.bridge.data_dir, self._control)
                 async with trio.open_nursery() as front:
-                    running = []
-                    for link, esme in esmes:
-                        carrier = Carrier(link, self._committer.put, clock)
-                        self._carriers[link.name] = carrier
-                        client = self._clients[link.name] = Esme(esme, carrier, random.Random())
-                        if link.trace:
-                            tracer.switch_on(link.name, client)
-                        running.append((link, client))
-                        front.start_soon(client.run)
+                    links = self._links = Links(front, self._committer, tracer, clock)
+                    for link, esme in made:
+                        links.start(link, esme)
+                    self._notifier.ready()
+                    back.start_soon(self._pulse.run)
                     task_status.started()
                     await self._stop.wait()
-                    await self._drain(running)
+                    self._notifier.stopping()
+                    log.info("stopping: waiting for what is in the air")
+                    await links.stop()
                     front.cancel_scope.cancel()
                 await self._courier.close()
                 with trio.move_on_after(5) as scope:
@@ -309,6 +282,12 @@ class Service:
         finally:
             store.close()
             self._stopped.set()
+
+    def _status(self) -> str:
+        """Return how the service is, in one line."""
+        return (
+            "; ".join(self.not_ready()) or f"links that are bound: {', '.join(link.name for link in self.config.link)}"
+        )
 
     async def _control(self, request: Mapping[str, object]) -> str:
         """Do what a command line asks; see bridge.control.
@@ -324,12 +303,12 @@ class Service:
             return await self.steer(str(request.get("link")), str(request.get("what")))
         if request.get("do") == "hooks":
             return await self._revive(str(request.get("webhook")), drop=bool(request.get("drop")))
-        if request.get("do") != "trace" or self._tracer is None:
+        if request.get("do") != "trace" or self._tracer is None or self._links is None:
             raise ControlError("this version of the service does not know that command; restart it")
         name = str(request.get("link"))
-        client = self._clients.get(name)
+        client = self._links.clients.get(name)
         if client is None:
-            raise ControlError(f"there is no link `{name}` in this service{nearest(name, self._clients)}")
+            raise ControlError(f"there is no link `{name}` in this service{nearest(name, self._links.clients)}")
         if not request.get("on"):
             traced = self._tracer.switch_off(name)
             return f"link {name}: {'the trace is off' if traced else 'it was not traced'}"
@@ -387,57 +366,99 @@ class Service:
         self._committer.put(Returned(await self._caller.call(call)))
 
     async def reload(self) -> str:
-        """Take the rules files anew, all of them or none; say what is in force now.
+        """Take the configuration and the rules anew, all of it or nothing; return a line for each thing that changes.
 
-        They are trained in a process of their own and compiled in a thread. Sessions go on by the rules that they
-        began with.
+        The rules are trained in a process of their own and compiled in a thread; sessions go on by those that they
+        began with. Links that are configured as before are not touched.
 
         Raises:
-            ControlError: Something is wrong with them, or they have changed without a new version; the old ones stay.
+            ControlError: Something is wrong, or the rules have changed without a new version; all stays as it was.
         """
+        if self._links is None or self._committer is None:
+            raise ControlError("the service is starting; try again")
         async with self._reloading:
-            paths, folder, old = self.config.bridge.rules, self.config.bridge.data_dir, self.rules
+            self._notifier.reloading()
             try:
-                await prepare(paths, folder)
-                new = await trio.to_thread.run_sync(load, paths, trainer(folder, keep=True))
-            except (RulesError, TrainingError) as exc:
-                log.warning("the rules stay as they were: %s", exc)
-                raise ControlError(f"{exc}\nrules {old.version} stay in force") from exc
-            if new.sources == old.sources:
-                return f"rules {old.version}: nothing has changed"
-            if new.version in {old.version, *old.older}:
-                problem = f"the rules have changed, but not their version, {new.version}: give them a new one"
-                log.warning("the rules stay as they were: %s", problem)
-                raise ControlError(problem)
-            older = {old.version: replace(old, older={}), **old.older}
-            self.rules = replace(new, older=dict(islice(older.items(), KEPT_RULES)))
-            assert self._committer is not None  # noqa: S101  it is there before anybody can ask
-            self._committer.put(RulesChanged(self.rules))
-            log.info("rules %s are in force, after %s", new.version, old.version)
-            return f"rules {new.version} are in force, after {old.version}"
+                return await self._reload(self._links)
+            finally:
+                if not self._stop.is_set():
+                    self._notifier.ready()
 
-    async def _drain(self, running: list[tuple[LinkConfig, Esme]]) -> None:
-        """Claim nothing more, wait for what is in the air, unbind."""
-        assert self._committer is not None  # noqa: S101  made before the links
-        log.info("stopping: waiting for what is in the air")
-        for carrier in self._carriers.values():
-            carrier.stop_sending()
-        with trio.move_on_after(max((link.drain for link, _ in running), default=0)):
-            await self._committer.drained()
-        async with trio.open_nursery() as nursery:
-            for _, client in running:
-                nursery.start_soon(client.stop)
+    async def _reload(self, links: Links) -> str:
+        try:
+            config = self.config if self._file is None else await trio.to_thread.run_sync(self._read, self._file)
+            made = [(link, esme_config(link)) for link in config.link]
+            new = await self._read_rules(config.bridge.rules)
+        except (configuration.ConfigError, TlsFileError, RulesError, TrainingError) as exc:
+            log.warning("all stays as it was: %s", exc)
+            raise ControlError(f"{exc}\nrules {self.rules.version} stay in force, and all else is as it was") from exc
+        later = needs_restart(self.config, config)
+        self.config = replace(
+            self.config, link=config.link, bridge=replace(self.config.bridge, rules=config.bridge.rules)
+        )
+        for link in config.link:
+            self._metrics.know(link.name)
+        said = [self._change_rules(new), *await links.change(made)]
+        if later:
+            said.append(f"not in force before a restart: {', '.join(later)}")
+            log.warning("%s", said[-1])
+        return "\n".join(said)
+
+    @staticmethod
+    def _read(file: Path) -> Config:
+        """Read the configuration.
+
+        Raises:
+            ConfigError: With everything that is wrong.
+        """
+        config = configuration.load(file)
+        if not config.link:
+            raise configuration.ConfigError([f"{file}: link: there is no link to run; add a [[link]] table"])
+        return config
+
+    async def _read_rules(self, paths: tuple[Path, ...]) -> Ruleset:
+        """Read the rules; those in force if nothing has changed.
+
+        Raises:
+            RulesError, TrainingError: Something is wrong with them, or they have changed without a new version.
+        """
+        folder, old = self.config.bridge.data_dir, self.rules
+        await prepare(paths, folder)
+        new = await trio.to_thread.run_sync(load, paths, trainer(folder, keep=True))
+        if new.sources == old.sources:
+            return old
+        if new.version in {old.version, *old.older}:
+            files = ", ".join(map(str, paths))
+            problem = f"the rules have changed, but not their version, {new.version}: give them a new one"
+            raise RulesError([Problem(files, 0, "version", problem)])
+        return new
+
+    def _change_rules(self, new: Ruleset) -> str:
+        """Decide by other rules from now on; say so."""
+        assert self._committer is not None  # noqa: S101  it is there before anybody can ask
+        old = self.rules
+        if new is old:
+            return f"rules {old.version}: nothing has changed"
+        older = {old.version: replace(old, older={}), **old.older}
+        self.rules = replace(new, older=dict(islice(older.items(), KEPT_RULES)))
+        self._committer.put(RulesChanged(self.rules))
+        line = f"rules {new.version} are in force, after {old.version}"
+        log.info("%s", line)
+        return line
 
     def _hand_out(self, effects: Effects) -> None:
         """Do what a committed turn sets free: answers first, then messages."""
         for connection, responses in effects.responses:
             connection.respond(responses)
-        if effects.revoked:
-            for carrier in self._carriers.values():
-                carrier.revoke(effects.revoked)
-        if effects.flights:
-            for name in {flight.mt.link for flight in effects.flights}:
-                self._carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
+        if self._links is not None:
+            if effects.revoked:
+                for carrier in self._links.carriers.values():
+                    carrier.revoke(effects.revoked)
+            if effects.flights:
+                for name in {flight.mt.link for flight in effects.flights}:
+                    self._links.carriers[name].send([flight for flight in effects.flights if flight.mt.link == name])
+        for event in effects.configured:
+            event.done()
         for call in effects.calls:
             self._workers.start_soon(self._call, call)
         if self._courier is not None:

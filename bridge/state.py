@@ -54,13 +54,14 @@ class Calendar:
         return min(self.walk, self.due, self.parked, self.queue, self.wake, self.later, self.retention)
 
 
-def _queue_of(link: LinkConfig, now: float) -> LinkQueue:
+def _queue_of(link: LinkConfig, now: float, before: LinkQueue | None = None) -> LinkQueue:
     fixed = (link.source_ton, link.source_npi, link.dest_ton, link.dest_npi)
     return LinkQueue(
         link,
-        Gate(link, now),
+        Gate(link, now, None if before is None else before.limits.carrier),
         link.text_profile,
         link.max_age,
+        0 if before is None else before.capacity,
         fixed_addressing=None if fixed == (-1, -1, -1, -1) else fixed,
     )
 
@@ -80,12 +81,9 @@ class State:
         self.rules = rules
         self.position = store.position
         self.outbox = Outbox({link.name: _queue_of(link, now) for link in links})
-        groups = {link.group for link in links}
-        self.group_links = {g: frozenset(link.name for link in links if link.group == g) for g in groups}
-        self.redelivery = {
-            g: Redelivery(max(link.redelivery_window for link in links if link.group == g)) for g in groups
-        }
-        self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
+        self.group_links: dict[str, frozenset[str]] = {}
+        self.redelivery: dict[str, Redelivery] = {}
+        self._group()
         self.counters = Counters(-1, {})
         self.figures = Figures(-1)
         self.listening: Sequence[Listener] = ()
@@ -99,7 +97,35 @@ class State:
         self.conflicting: set[str] = set()
         """Links of which it was said that TLVs and text of their receipts disagree."""
 
-    def recall(self, turn: Turn) -> None:
+    def configure(self, name: str, config: LinkConfig | None, now: float) -> None:
+        """Have a link as it is configured from now on, or no longer; recall() has to follow.
+
+        Args:
+            name: Of the link.
+            config: None: there is no such link any more.
+            now: Seconds since the epoch.
+        """
+        links = self.outbox.links
+        if config is None:
+            links.pop(name, None)
+        else:
+            links[name] = _queue_of(config, now, links.get(name))
+        self._group()
+
+    def _group(self) -> None:
+        """Derive what follows from the links together; what a carrier may deliver again outlives its links."""
+        links = [queue.config for queue in self.outbox.links.values()]
+        self.group_links = {
+            group: frozenset(link.name for link in links if link.group == group)
+            for group in {link.group for link in links}
+        }
+        for group in self.group_links:
+            self.redelivery.setdefault(group, Redelivery(0.0)).window = max(
+                link.redelivery_window for link in links if link.group == group
+            )
+        self.assemblies = Assemblies({link.name: link.assemble_timeout for link in links})
+
+    def recall(self, turn: Turn, now: float) -> None:
         """Make the memory say what the store says."""
         flights = self.outbox.flights
         for row in turn.mts(list(flights)):
@@ -109,4 +135,4 @@ class State:
             queue.limits.recall(self.position.spent)
         self.outbox.clear()
         self.calendar = Calendar()
-        self.assemblies.load(turn.assemblies())
+        self.assemblies.load(turn.assemblies(), now)

@@ -31,6 +31,7 @@ from bridge.events import (
     HooksRevived,
     HooksSettled,
     LinkChanged,
+    LinkConfigured,
     Outcomes,
     Returned,
     RulesChanged,
@@ -204,6 +205,8 @@ class TurnWork(Stage):
             self.changes.log.append(("link", row.name, row.state, row.detail))
             if event.reconnect:
                 self.desk.count(row.name, "reconnects." + event.reconnect)
+        elif isinstance(event, LinkConfigured):
+            self.effects.configured.append(event)
 
     def _schedule_replies(self) -> None:
         """Put the replies of this turn in order; those that can go at once are claimed by this very commit."""

@@ -174,7 +174,7 @@ class Esme:
         self.config = config
         self.handler = handler
         self.rng = rng
-        self.connect = connect or partial(connect_tcp, config=config.dial)
+        self.connect = connect or self._dial
         self.links: list[Link] = []
         """The connections there are: bound, about to be, or being closed."""
         self.tap: Callable[[Link], Tap] | None = None
@@ -201,6 +201,16 @@ class Esme:
                         else:
                             nursery.start_soon(self.keep, name, _BINDS[config.bind], hosts)
         self._done.set()
+
+    async def _dial(self, host: Endpoint, addresses: Addresses) -> tuple[trio.abc.Stream, str]:
+        return await connect_tcp(host, addresses, config=self.config.dial)
+
+    def retune(self, config: EsmeConfig) -> None:
+        """Use another window at once, and other TLS files from the next connection on; the rest must be as it was."""
+        self.config = config
+        for link in self.links:
+            link.session.resize(config.session.window)
+            link.wake()
 
     def set_tap(self, tap: Callable[[Link], Tap] | None) -> None:
         """Tap every connection there is and each that will be made, before its first octet; None ends it."""

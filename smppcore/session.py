@@ -118,6 +118,10 @@ class Session:
         self._enquire_sent = _NEVER  # when, while it is un-answered
         self._enquire_timeout = config.enquire_link_timeout or config.response_timeout
 
+    def resize(self, window: int) -> None:
+        """Let so many of our requests be un-answered from now on; those beyond it are waited for."""
+        self._window.size = window
+
     @property
     def window_room(self) -> int:
         """How many requests may be sent now; 0 in a state in which we send no messages."""

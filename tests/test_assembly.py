@@ -99,9 +99,15 @@ def test_what_was_put_again_is_not_due_at_its_old_time() -> None:
     assert held.next_due() == inf
 
 
+def test_after_the_clock_was_set_back_a_message_waits_no_longer() -> None:
+    held = Assemblies({"a": 10.0})
+    held.load([(pack_key(KEY), assembly(since=3600.0).pack())], 5.0)
+    assert held.next_due() == 15.0
+
+
 def test_what_belongs_to_no_link_waits() -> None:
     held = Assemblies({"a": 10.0})
-    held.load([(pack_key(KEY), assembly(1, "gone").pack())])
+    held.load([(pack_key(KEY), assembly(1, "gone").pack())], 2.0)
     assert held.next_due() == inf
     assert held.take_overdue(1e12) == []
     assert held.get(KEY) == assembly(1, "gone")
@@ -113,6 +119,6 @@ def test_the_oldest_of_too_many_is_over_before_its_time(monkeypatch: pytest.Monk
     for number in range(4):
         held.put(key(number), assembly(number, since=float(number)))
     assert [name for name, _ in held.take_overdue(5.0)] == [key(0), key(1)]
-    held.load([])
+    held.load([], 2.0)
     assert len(held) == 0
     assert held.next_due() == inf

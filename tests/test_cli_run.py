@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import subprocess
@@ -131,6 +132,45 @@ def test_a_certificate_that_is_none_is_one_line(file: Path) -> None:
     file.write_text(file.read_text() + 'tls = { ca = "ca.pem" }\n')
     line = one_line(run(file))
     assert line.endswith(f"link[1].tls.ca: {file.parent / 'ca.pem'} holds no certificates in PEM form")
+
+
+def test_the_service_manager_hears_of_the_start_the_reload_the_turns_and_the_end(file: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(file.parent / "notify"))
+        manager.settimeout(20.0)
+
+        def heard(*wanted: str) -> list[str]:
+            """What is heard until each of these words was."""
+            said: list[str] = []
+            while not all(any(line.startswith(word) for line in said) for word in wanted):
+                said += manager.recv(4096).decode().splitlines()
+            return said
+
+        command = [sys.executable, "-c", "from bridge.cli import main; main()", "run", "-c", str(file)]
+        environment = {**os.environ, "NOTIFY_SOCKET": str(file.parent / "notify"), "WATCHDOG_USEC": "3000000"}
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+            assert heard("READY=1", "WATCHDOG=1")[0] == "READY=1"
+            assert "STATUS=link a: no session" in heard("WATCHDOG=1", "STATUS")
+            process.send_signal(signal.SIGHUP)
+            heard("RELOADING=1", "MONOTONIC_USEC=")
+            assert "RELOADING=1" not in heard("READY=1")
+            process.send_signal(signal.SIGTERM)
+            heard("STOPPING=1")
+    assert process.returncode == 0
+
+
+def test_a_fault_of_the_service_is_one_line_without_what_it_says(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise ValueError("a customer's\nwords")
+
+    monkeypatch.setattr("bridge.cli.run._run", fail)
+    result = run(file)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "CRITICAL smppbridge: a fault of the service ends it: ValueError in " in line
+    assert "words" not in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -16,7 +16,7 @@ from trio.testing import MockClock, memory_stream_pair
 from bridge.carrier import Carrier
 from bridge.config import Backoff
 from bridge.engine import Engine
-from bridge.service import esme_config
+from bridge.links import esme_config
 from smppcore import constants as c
 from smppcore.errors import ConnectFailed
 from smppcore.esme import Esme

@@ -13,8 +13,8 @@ from trio.testing import memory_stream_pair
 from bridge.carrier import Carrier
 from bridge.engine import Engine
 from bridge.events import Arrivals, CapacityChanged, LinkChanged, Outcomes, SessionBound, SessionLost, Withdrawn
+from bridge.links import esme_config
 from bridge.outbound import Outbound
-from bridge.service import esme_config
 from bridge.store import LinkRow, StoreFull
 from smppcore import constants as c
 from smppcore.esme import Esme

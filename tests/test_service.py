@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import threading
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ import trio
 from bridge.config import Address, Backoff, BridgeConfig, Config, HttpConfig, LinkConfig, StoreConfig, TlsConfig
 from bridge.control import ControlError, ask
 from bridge.export import message_rows
+from bridge.links import esme_config
 from bridge.rules import load
-from bridge.service import Service, esme_config, steady_clock
+from bridge.service import Service
 from bridge.store import StoreError
 from bridge.store.lmdb import LmdbReader, LmdbStore, service_running
 from bridge.web import serve
@@ -121,7 +123,7 @@ async def carrier(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Smsc
 def config(path: Path, port: int, **options: object) -> Config:
     made = replace(link(**options), host="127.0.0.1", port=port, password="secret", reconnect=Backoff(0.01, 0.05))  # type: ignore[arg-type]
     return Config(
-        BridgeConfig(path / "var"), StoreConfig(max_size=64 << 20), HttpConfig(Address("127.0.0.1", 0)), (made,)
+        BridgeConfig(path / "var"), StoreConfig(max_size=64 << 20), HttpConfig(Address("127.0.0.1", 0)), link=(made,)
     )
 
 
@@ -308,6 +310,7 @@ async def test_a_stop_waits_for_what_is_in_the_air_and_unbinds(tmp_path: Path) -
             await smsc.until(lambda: smsc.submits)
             with logged("stopping") as stopping:
                 service.stop()
+                assert service.not_ready() == ["stopping"]
                 await stopping.wait()
             smsc.accept(smsc.submits[0])
         await smsc.until(lambda: not smsc.links)
@@ -380,6 +383,50 @@ async def test_a_refused_bind_is_one_line_a_slow_ladder_and_not_ready(
     assert float(lines[0].rpartition(" in ")[2].removesuffix(" s")) >= 15.0
 
 
+async def test_a_turn_that_hangs_is_not_healthy_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.pulse.STALLED", 0.2)
+    monkeypatch.setattr("bridge.pulse.INTERVAL", 0.05)
+    async with carrier() as (smsc, port), running(config(tmp_path, port)) as service:
+        await smsc.until(lambda: smsc.links)
+        assert service.stalled() == 0.0
+        assert service._committer is not None
+        engine, go_on = service._committer.engine, threading.Event()
+        turn = engine.turn
+
+        def hang(events: list[object], now: float) -> object:
+            go_on.wait(10.0)
+            return turn(events, now)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(engine, "turn", hang)
+        while not service.stalled():  # noqa: ASYNC110  a thread hangs: nothing tells of it
+            await trio.sleep(0.01)
+        go_on.set()
+        while service.stalled():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+
+async def test_a_store_that_takes_nothing_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with carrier() as (smsc, port), running(config(tmp_path, port)) as service:
+        while service.not_ready():  # noqa: ASYNC110  our side of the bind is nobody's event here
+            await trio.sleep(0.01)
+        assert service._committer is not None
+        turn = service._committer.engine.turn
+
+        def fail(events: list[object], now: float) -> object:
+            raise StoreError("the store failed")
+
+        with logged("the store failed") as said:
+            monkeypatch.setattr(service._committer.engine, "turn", fail)
+            smsc.deliver(text("hours"))
+            await said.wait()
+        assert service.not_ready() == ["the store failed"]
+        with logged("the store works again") as said:
+            monkeypatch.setattr(service._committer.engine, "turn", turn)
+            smsc.deliver(text("hours"))
+            await said.wait()
+        assert service.not_ready() == []
+
+
 async def test_a_service_that_starts_is_not_ready(tmp_path: Path) -> None:
     assert Service(config(tmp_path, 1), rules()).not_ready() == ["starting"]
 
@@ -439,13 +486,6 @@ async def test_a_web_server_that_cannot_start_ends_the_service_and_frees_the_sto
         await Service(settings, rules()).run(serve)
     assert not service_running(settings.bridge.data_dir)
     await listeners[0].aclose()
-
-
-async def test_the_clock_is_the_time_of_day_and_steady() -> None:
-    clock = steady_clock()
-    first = clock()
-    assert first > 1_700_000_000
-    assert clock() >= first
 
 
 def test_the_engine_is_told_what_is_configured() -> None:

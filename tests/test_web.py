@@ -42,6 +42,10 @@ class FakeService:
     surveys: list[Gauges | None] = field(default_factory=list)
     config: Config = field(default_factory=Config)
     rules: Ruleset = field(default_factory=Ruleset)
+    silent: float = 0.0
+
+    def stalled(self) -> float:
+        return self.silent
 
     def not_ready(self) -> list[str]:
         return self.problems
@@ -112,10 +116,15 @@ async def ask(
     )
 
 
-async def test_health_is_open_and_always_ok() -> None:
+async def test_health_is_open_and_ok_whatever_the_links_do() -> None:
     for tokens in (None, TOKENS):
         answer = await ask("/healthz", tokens=tokens, service=FakeService(["link a: no session"]))
         assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+async def test_a_service_that_commits_nothing_is_not_healthy() -> None:
+    answer = await ask("/healthz", service=FakeService(silent=42.3))
+    assert (answer.status, answer.body) == (503, b"nothing has been committed for 42 s\n")
 
 
 async def test_readiness_is_open_and_names_what_is_missing() -> None:

@@ -190,6 +190,11 @@ class Driver:
     # -- for the tools
 
     @property
+    def links(self) -> tuple[Link, ...]:
+        """The sessions that are bound."""
+        return tuple(self._links)
+
+    @property
     def bound(self) -> int:
         """How many sessions are bound."""
         return len(self._links)

@@ -74,11 +74,11 @@ class CliProblem(Exception):
     """Something the user can mend; the text is one line that says how."""
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
     """Yield the exceptions inside nested groups: what comes out of a nursery is a group."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error
 
@@ -91,9 +91,9 @@ def problem_of(error: BaseException) -> str | None:
             found = getattr(sys.modules[module], name, None)
             if isinstance(found, type):
                 known.append(found)
-    leaves = list(_leaves(error))
-    if all(isinstance(leaf, tuple(known)) for leaf in leaves):
-        return "\n".join(dict.fromkeys(str(leaf) for leaf in leaves))
+    parts = list(leaves(error))
+    if all(isinstance(leaf, tuple(known)) for leaf in parts):
+        return "\n".join(dict.fromkeys(str(leaf) for leaf in parts))
     return None
 
 

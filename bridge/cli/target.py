@@ -11,8 +11,8 @@ import click
 from bridge import config as configuration
 from bridge.cli import CliProblem
 from bridge.config import LinkConfig, TlsConfig
+from bridge.links import esme_config
 from bridge.options import At, BadValue, duration
-from bridge.service import esme_config
 from smppcore.tls import TlsFileError
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The ASGI application: health, metrics, the API under /api/v1, and the console.
 
-/healthz answers 200 while the process turns its event loop; /readyz answers 200 only while every link has a session
-that can send and one that can receive, else 503 with a line for each link that has not. These two are open to whoever
-reaches the port, for load balancers have no tokens, and so are the console's files, which know nothing; all the rest
-asks for `Authorization: Bearer TOKEN` if there are any.
+/healthz answers 200 while turns are decided and committed, else 503; /readyz answers 200 only while every link has a
+session that can send and one that can receive, and the store takes what comes, else 503 with a line for each reason.
+These two are open to whoever reaches the port, for load balancers have no tokens, and so are the console's files, which
+know nothing; all the rest asks for `Authorization: Bearer TOKEN` if there are any.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ def application(
         return _response(200, _METRICS, service.metrics_text(surveyed))
 
     def health(_request: Request) -> Response:
+        if silent := service.stalled():
+            return _response(503, _PLAIN, b"nothing has been committed for %d s\n" % silent)
         return _response(200, _PLAIN, b"ok\n")
 
     def ready(_request: Request) -> Response:

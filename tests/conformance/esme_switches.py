@@ -109,7 +109,7 @@ ON_THE_WIRE: Mapping[str, Switch] = {
     "22-deliver-sm-to-a-transmitter": NACK_FOR_STATE,
     "23-submit-sm-to-an-esme": NACK_FOR_STATE,
     **{
-        f"25-{name}": edit("bridge.service:esme_config", ("fallback=link.fallback", "fallback=False"))
+        f"25-{name}": edit("bridge.links:esme_config", ("fallback=link.fallback", "fallback=False"))
         for name in ("bind-transceiver-resp-0x03", "generic-nack-to-bind-transceiver")
     },
     **{
@@ -120,7 +120,7 @@ ON_THE_WIRE: Mapping[str, Switch] = {
     },
     "27-fields-of-the-bind": sent_as(c.BIND_TRANSCEIVER, lambda octets: octets[:16] + b"x" * 20 + octets[16:]),
     "28-interface-version-of-the-bind": edit(
-        "bridge.service:esme_config", ("interface_version=link.interface_version", "interface_version=0x99")
+        "bridge.links:esme_config", ("interface_version=link.interface_version", "interface_version=0x99")
     ),
     "30-bind-resp-without-sc-interface-version": edit(
         "smppcore.binding:is_acceptance", ("return ", "return bool(response.tlvs) and ")

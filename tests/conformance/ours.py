@@ -14,7 +14,7 @@ from bridge.carrier import Carrier
 from bridge.committer import Committer
 from bridge.config import InDoubtConfig
 from bridge.engine import Engine
-from bridge.service import esme_config
+from bridge.links import esme_config
 from smppcore import constants as c
 from smppcore import esme as client
 from smppcore.testbed.config import Account, Receipts, SimulatorConfig

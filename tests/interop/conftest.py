@@ -62,6 +62,11 @@ def tshark() -> str:
     return _program("tshark", "Debian tshark")
 
 
+@pytest.fixture(scope="session")
+def systemd_analyze() -> str:
+    return _program("systemd-analyze", "Debian systemd")
+
+
 @pytest.fixture
 def dissect(tmp_path: Path) -> Dissect:
     """Compare what went over a relay with what tshark sees; where there is no tshark, only count the PDUs."""
