@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from bridge.cli import main
 from bridge.control import ControlError
+from bridge.events import Asked
 from bridge.records import Conversation
+from bridge.rules import Request
 from bridge.store import Changes
 from bridge.store.lmdb import LmdbReader, LmdbStore
 from tests.pipeline import CONTACT, START, Bridge, link, rules, text
@@ -76,6 +78,26 @@ def test_an_opt_out_of_an_operator_is_kept_and_shown(config: Path) -> None:
         ("opted_out", "ticket 7"),
         ("opted_in", "call 8"),
     ]
+
+
+def test_a_topic_that_was_stopped_alone_is_shown_as_such(config: Path) -> None:
+    topics = '[optout]\nscope = "topic"\n[optout.topics]\noffers = { en = "offers" }\n'
+    store = LmdbStore(config.parent / "var", max_size=1 << 30, sync=False)
+    bridge = Bridge(link(), store=store, ruleset=rules(RULES + topics))
+    values = {"number": "60606", "link": "a", "text": "x", "topic": "offers"}
+    bridge.turn(Asked(NUMBER, "acme", Request("send", "ann", values)))
+    bridge.deliver(text(b"STOP"), text(b"1"))
+    store.close()
+    (row,) = json.loads(run("optout", "list", "-c", str(config), "--json").output)
+    assert (row["contact"], row["of"], row["how"], row["text"]) == (NUMBER, "offers", "word", "stop")
+    assert row["since"]
+    assert "may be written to, not about offers" in run("contacts", "show", NUMBER, "-c", str(config)).output
+    (shown,) = json.loads(run("evidence", NUMBER, "-c", str(config), "--json").output)
+    assert (shown["state"], shown["stopped"], shown["events"][1]["except"]) == ("subscribed", ["offers"], "offers")
+    merged = run("contacts", "merge", "777", NUMBER, "--brand", "acme", "-c", str(config))
+    assert merged.exit_code == 0, merged.output
+    rows = json.loads(run("optout", "list", "-c", str(config), "--json").output)
+    assert {(row["contact"], row["of"]) for row in rows} == {(NUMBER, "offers"), ("777", "offers")}
 
 
 def test_a_file_of_numbers(config: Path, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 import zoneinfo
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.rules import Problem, RulesError, load
 from bridge.rules.load import compile_rules
-from bridge.rules.optout import BuiltIn, built_in
+from bridge.rules.optout import built_in
 from bridge.rules.ruleset import RulesFile
 from tests.rules_helpers import BRAND, compiled, problems, say
 
@@ -125,9 +126,7 @@ def test_a_system_without_time_zones_knows_none_to_be_wrong(monkeypatch: pytest.
 
 def test_a_shipped_language_that_lacks_a_text_is_found() -> None:
     shipped = built_in()
-    poorer = BuiltIn(
-        shipped.date, shipped.controls, {"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}}, shipped.requests
-    )
+    poorer = replace(shipped, replies={"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}})
     with pytest.raises(RulesError) as caught:
         compile_rules([("r.toml", BRAND)], poorer)
     assert [problem.key for problem in caught.value.problems] == ["optout.reply.en.start"]

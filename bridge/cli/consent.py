@@ -17,6 +17,7 @@ from bridge.cli.common import config_option, json_option, print_json, print_tabl
 from bridge.customers import evidence_row, optout_row
 from bridge.rules import Request
 from bridge.rules.consent import SOURCES
+from bridge.rules.topics import stopped
 from bridge.training import trainer
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _ask(
 @click.option("--brand", default="", help="Only of this brand.")
 @click.option("--review", is_flag=True, help="Only those who said it in words of their own: was it meant so?")
 def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
-    """List who has opted out: when, how, and in which words.
+    """List who has opted out: of what, when, how, and in which words.
 
     \b
     Example:
@@ -115,7 +116,7 @@ def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
         rows = [
             optout_row(reader, state)
             for state in reader.conversations()
-            if state.opted_out and (not brand or state.brand == brand)
+            if (state.opted_out or stopped(state)) and (not brand or state.brand == brand)
         ]
     if review:
         rows = [row for row in rows if row["how"] in ("words", "typo", "phrase")]

@@ -6,7 +6,7 @@ import csv
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 from rich.console import Console
@@ -21,6 +21,7 @@ from bridge.customers import contact_row, number_row
 from bridge.rules import Request
 from bridge.rules.profile import LANGUAGE
 from bridge.rules.quiet import zones_of
+from bridge.rules.topics import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,6 +111,8 @@ def show(number: str, config: Path, *, as_json: bool, unmasked: bool) -> None:
     click.echo(f"{contact}: {about['region'] or 'region not known'}, {about['type'] or 'kind not known'}, {where}")
     for row in rows:
         state = f"opted out {row['opted_out']}" if row["opted_out"] else "may be written to"
+        if topics := cast("list[str]", row["stopped"]):
+            state += f", not about {printable(', '.join(topics))}"
         click.echo(f"{printable(str(row['brand']))}: {state}, last wrote {row['last_in'] or 'never'}")
         click.echo(f"  {printable(_fields(row)) or 'no profile'}")
 
@@ -229,6 +232,7 @@ def merge(other: str, number: str, config: Path, brand: str, by: str) -> None:
                 if theirs is not None:
                     values |= {f"field.{field}": value for field, value in theirs.profile.items()}
                     values["opted_out"] = "yes" if theirs.opted_out else ""
+                    values["stopped"] = ",".join(stopped(theirs))
                 items.append((one, name, Request("profile.merge", by, values)))
     _ask_each(config, items)
 

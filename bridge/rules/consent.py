@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.rules import people
+from bridge.rules import people, topics
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.numbers import is_short_code
@@ -84,9 +84,14 @@ def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: 
             return _answered("stop", brand, message, after, now)
         return Decision("control", layer, rule, "stop", (), after, "already opted out")
     after.opted_out = now
+    asked = topics.ask(raw, brand, message, after, now) if how == "word" and after.topics is not None else None
     by = "" if brand.carrier_answers else "confirmed by one reply"
+    if asked is not None:
+        by += f", which asks whether only {asked[1]} was meant"
     fact = Fact("opted_out", {"how": how, "text": raw, "number": message.number, "confirmation": by})
     decision = _answered("stop", brand, message, after, now)
+    if asked is not None:
+        decision.replies, decision.detail = (asked[0],), f"asks whether only {asked[1]} was meant"
     decision.layer, decision.rule, decision.facts = layer, rule, (fact,)
     return decision
 
@@ -101,9 +106,10 @@ def _start(word: Control, brand: Brand, message: Inbound, after: Conversation, n
                 "control", "control", "optout.confirm", "start", (_text("confirm", brand, message, after, True),), after
             )
     facts: tuple[Fact, ...] = ()
-    if after.opted_out:
+    if after.opted_out or topics.stopped(after):
         facts = (Fact("opted_in", {"how": "word", "text": raw, "number": message.number}),)
     after.opted_out = after.opting_in = 0.0
+    after.topics = None
     after.unmatched = 0
     decision = _answered("start", brand, message, after, now)
     decision.facts = facts
@@ -146,7 +152,7 @@ def asked(request: Request, state: Conversation, now: float) -> Decision:
         problem = f"the source must be one of {', '.join(SOURCES)}"
     elif not added and not evidence.strip():
         problem = "to take an opt-out back needs evidence of the customer's wish"
-    elif added == bool(state.opted_out):
+    elif added == bool(state.opted_out or (not added and topics.stopped(state))):
         problem = "has opted out already" if added else "has not opted out"
     if problem:
         return Decision("silent", "", "", "", (), state, problem=problem)
@@ -155,6 +161,6 @@ def asked(request: Request, state: Conversation, now: float) -> Decision:
     if added:
         after.opted_out, after.session, after.offered = now, None, ()
     else:
-        after.opted_out = 0.0
+        after.opted_out, after.topics = 0.0, None
     after.opting_in = 0.0
     return Decision("silent", "", "", "", (), after, facts=(Fact("opted_out" if added else "opted_in", said),))

@@ -95,14 +95,18 @@ class ControlTexts:
     """For `free_text = "ask"`."""
     confirm: str = ""
     """For `double_opt_in`."""
+    topic: str = ""
+    """For `scope = "topic"`: confirms STOP, and asks whether only {topic} was meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptoutTable:
     """[optout]: more control words and other texts; the built-in words always stay."""
 
-    scope: Literal["brand"] = "brand"
-    """What an opt-out covers: everything of the brand."""
+    scope: Literal["brand", "topic"] = "brand"
+    """What STOP covers: everything of the brand; or, to a message of one of `topics`, that topic if he says so."""
+    topics: dict[str, dict[str, str]] = field(default_factory=dict)
+    """For `scope = "topic"`: what customers call a topic of messages that we start, by language."""
     answer_first: tuple[str, ...] = ()
     """STOP words that a flow which waits for an answer may take before they opt out; "stop" itself is refused."""
     keywords: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
@@ -238,6 +242,8 @@ class SelfTestTable:
     """For each: the template of the answer, "optout.stop" and its like, "escalated", or "" for no answer."""
     lang: str = ""
     """The language in which the customer was answered before; "" = a new customer."""
+    after: str = ""
+    """The topic of a message that we started just before; "" = there was none."""
     number: str = ""
     """The service number that is texted; "" = the first of the file's first brand."""
     at: str = ""
