@@ -109,21 +109,33 @@ def parse(text: str, file: str, base: Path) -> tuple[dict[str, object], At]:
         The tables, and the root place. A syntax error leaves the tables empty and one problem in the place.
     """
     problems: list[Problem] = []
+    text = text.removeprefix("\ufeff")  # editors on Windows put it there
     try:
         tables = tomllib.loads(text)
+    except RecursionError:
+        line = 1 + max(enumerate(text.splitlines()), key=lambda item: item[1].count("[") + item[1].count("{"))[0]
+        problems.append(Problem(file, line, "", "cannot be read: too many brackets inside brackets"))
+        tables = {}
     except tomllib.TOMLDecodeError as exc:
         place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(exc))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
         message = str(exc)[: place.start()] if place else str(exc)
         problems.append(Problem(file, line, "", f"not valid TOML: {message}"))
         tables = {}
+    except ValueError:  # Python converts no number of more than 4,300 digits
+        long = re.search(r"\d[\d_]{1000}", text)
+        line = text.count("\n", 0, long.start()) + 1 if long else 0
+        problems.append(Problem(file, line, "", "cannot be read: a number with too many digits"))
+        tables = {}
     lines: dict[Key, int] = {}
     for key, number in _lines(text):
-        for end in range(1, len(key) + 1):
+        for end in range(1, min(len(key), _DEEPEST) + 1):
             lines.setdefault(key[:end], number)
     return tables, At(file, base, lines, problems)
 
 
+_DEEPEST = 20
+"""Parts of a key up to which its line is known; nothing that is read has as many."""
 _BARE_OR_QUOTED = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"{_BARE_OR_QUOTED}(?:\s*\.\s*{_BARE_OR_QUOTED})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")

@@ -119,6 +119,16 @@ def test_what_is_wrong_is_one_line(config: Path) -> None:
         result = run("optout", *arguments, "-c", str(config))
         assert result.exit_code == 1
         assert said in result.output
+    wrong = config.parent / "numbers"
+    for octets, said in (
+        (b"\xef\xbb\xbf1415\r\nbob\r\n", f"{wrong}:2: 'bob' is no number"),
+        (b"caf\xe9\n", f"{wrong}: is not UTF-8 text"),
+        (b"\n", "name a number, or a --file of numbers"),
+    ):
+        wrong.write_bytes(octets)
+        for command in (("optout", "add"), ("contacts", "deactivate")):
+            result = run(*command, "--file", str(wrong), "-c", str(config))
+            assert (result.exit_code, said in result.output) == (1, True), result.output
     run("optout", "add", "1", "-c", str(config))
     assert "nothing is known of 7" in run("evidence", "7", "-c", str(config)).output
 

@@ -12,7 +12,7 @@ from rich.progress import track
 from bridge import config as configuration
 from bridge import rules
 from bridge.cli import CliProblem
-from bridge.cli.asking import asker, brands_of, contact_of, operator
+from bridge.cli.asking import asker, brands_of, contact_of, contacts_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.customers import evidence_row, optout_row
 from bridge.rules import Request
@@ -79,10 +79,7 @@ def _ask(
 ) -> None:
     settings = configuration.load(config)
     ruleset = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=False))
-    lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
-    contacts = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
-    if not contacts:
-        raise CliProblem("name a number, or a --file of numbers")
+    contacts = contacts_of(numbers, file)
     brands = brands_of(settings, ruleset, brand)
     request = Request(kind, by, {"source": source, "evidence": text})
     done, refused = 0, 0

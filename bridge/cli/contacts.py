@@ -14,7 +14,7 @@ from rich.progress import track
 
 from bridge import config as configuration
 from bridge.cli import CliProblem, recipients
-from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, operator
+from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, contacts_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.explain import load_rules
 from bridge.customers import contact_row, number_row
@@ -271,13 +271,7 @@ def deactivate(numbers: tuple[str, ...], file: Path | None, config: Path, brand:
     Example:
       smppbridge contacts deactivate --file gone.txt --evidence "carrier's list of 2026-11-24"
     """  # noqa: D301  \b keeps click from wrapping the example
-    try:
-        lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CliProblem(f"{file}: cannot be read: {exc}") from exc
-    given = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
-    if not given:
-        raise CliProblem("name a number, or a --file of numbers")
+    given = contacts_of(numbers, file)
     request = Request("profile.deactivate", by, {"evidence": evidence})
     items: list[Item] = []
     unknown = 0

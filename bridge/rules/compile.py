@@ -19,7 +19,7 @@ from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
 from bridge.rules.patterns import Pattern, PatternError, PatternSet
 from bridge.rules.quiet import Restraint
 from bridge.rules.ruleset import Action, Brand, Texts
-from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text
+from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text, unsendable
 from bridge.rules.topics import ANSWER, Topic
 from bridge.rules.typos import compile_typos
 from smppcore.text import count_segments
@@ -260,6 +260,9 @@ def _control_text(source: str, kind: str, values: Mapping[str, str], at: At) -> 
     for slot in text.slots:
         if slot.default is None and slot.name != "number":
             at.problem(f"`{{{slot.name}}}` needs a default here, as {{{slot.name}|…}}")
+    if problem := unsendable(text.shortest()):
+        at.problem(problem)
+        return None
     segments = count_segments(text.shortest())
     if kind in ("stop", "topic") and segments > 1:
         at.problem(f"takes {segments} SMS for {values['brand']}; what confirms a STOP must fit one")
@@ -532,6 +535,9 @@ def _templates(
                 text = compile_text(source, values, values_later)
             except TemplateError as exc:
                 here.child(language).problem(str(exc))
+                continue
+            if problem := unsendable(text.shortest()):
+                here.child(language).problem(problem)
                 continue
             segments = count_segments(text.shortest())
             if table.max_segments and segments > table.max_segments:
