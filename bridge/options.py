@@ -292,7 +292,8 @@ def url(value: object, at: At) -> str:
     return given
 
 
-def _flag(value: object, at: At) -> bool:
+def flag(value: object, at: At) -> bool:
+    """True or false."""
     del at
     if not isinstance(value, bool):
         raise BadValue(f"must be true or false, not {_kind(value)}")
@@ -320,7 +321,7 @@ def _path(value: object, at: At) -> Path:
     return at.base / Path(given).expanduser()
 
 
-_PLAIN: dict[object, Reader[object]] = {str: text, bool: _flag, int: _integer, float: _number, Path: _path}
+_PLAIN: dict[object, Reader[object]] = {str: text, bool: flag, int: _integer, float: _number, Path: _path}
 
 
 def _choice(value: object, known: tuple[object, ...]) -> object:

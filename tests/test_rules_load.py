@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.rules import Problem, RulesError, load
+from bridge.records import Conversation, Session
+from bridge.rules import Problem, RulesError, Ruleset, load
 from bridge.rules.load import compile_rules
 from bridge.rules.optout import built_in
 from bridge.rules.ruleset import RulesFile
-from tests.rules_helpers import BRAND, compiled, problems, say
+from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, problems, say
 
 ACME = Path(__file__).parent.parent / "conf" / "rules" / "acme.toml"
 # BRAND has five lines: what a test adds begins in line 6.
@@ -199,7 +200,8 @@ def test_the_documented_texts_of_the_shipped_rules_fit_one_sms() -> None:
     assert raw["template"]["order_status"]["max_segments"] == 1
 
 
-def test_what_the_shipped_rules_comment_out_is_right() -> None:
+def everything_shipped() -> Ruleset:
+    """The shipped rules with all that they comment out."""
     source = (Path(__file__).parent.parent / "conf" / "rules" / "acme.toml").read_text(encoding="utf-8")
     before, mark, rest = source.partition("# ---------------------------------------------------------------- more")
     shown, tests, _ = rest.partition("# ---------------------------------------------------------------- tests")
@@ -207,8 +209,28 @@ def test_what_the_shipped_rules_comment_out_is_right() -> None:
     assert tests  # those of the file hold without what is commented out
     plain = re.sub(r"^# ?", "", shown.partition("\n")[2], flags=re.MULTILINE)
     before = re.sub(r"^# (reopen_window|max_auto_replies)", r"\1", before, flags=re.MULTILINE)
-    rules = compiled(before + plain)
+    return compiled(before + plain)
+
+
+def test_control_words_are_control_at_every_step_of_every_shipped_flow() -> None:
+    rules = everything_shipped()
     brand = rules.numbers["60606"]
+    waits = [(flow, step) for flow in brand.flows.values() for step in flow.steps.values() if step.answer or step.call]
+    assert len(waits) >= 2
+    for flow, step in waits:
+        for word, control in brand.controls.items():
+            session = Session(flow.name, rules.version, step.name, NOW, NOW + 900.0, call=0 if step.answer else 7)
+            state = Conversation(CONTACT, brand.name, 1, NOW, NOW, 1, number="60606", session=session)
+            decision = say(rules, word, state, now=NOW + 1.0)
+            if control.only_opted_out:
+                assert decision.outcome != "control", word
+                continue
+            assert (decision.outcome, decision.control) == ("control", control.kind), word
+            assert decision.state.session == (None if control.kind == "stop" else session), word
+
+
+def test_what_the_shipped_rules_comment_out_is_right() -> None:
+    brand = everything_shipped().numbers["60606"]
     assert brand.hours is not None
     assert brand.csat is not None
     assert brand.queues.keys() == {"care", "supervisors"}

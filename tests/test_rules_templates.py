@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -125,3 +126,31 @@ en = "{code} for {name}"
             assert not set("{}").intersection(text)
         assert decision.replies or decision.outcome == "escalated"
     assert sent > 5000
+
+
+def test_a_thousand_customers_of_many_languages_are_each_answered_in_their_own() -> None:
+    languages = ("en", "fr", "de", "es", "it", "pl")
+    source = BRAND + f"languages = {json.dumps(languages)}\n"
+    for language in languages[2:]:
+        source += f"""\
+[optout.reply.{language}]
+stop = "{{brand}}: no more, keine weiteren, no recibir, non riceverai, nie otrzymasz"
+start = "{{brand}}: freq frec. Rates may apply, tarifas. Stop."
+help = "{{brand}}: {{help_contact}}, freq frec. Rates may apply, tarifas. Stop."
+"""
+    source += '[[keyword]]\nwords = ["who"]\nreply = "who"\n'
+    source += "[[keyword]]\n" + "".join(f'words.{one} = ["in {one}"]\n' for one in languages) + 'reply = "who"\n'
+    source += "[template.who]\n" + "".join(f'{language} = "this is {language}"\n' for language in languages)
+    rules = compiled(source)
+    rng = random.Random(9)
+    states: dict[int, Conversation] = {}
+    spoken: dict[int, str] = {}
+    for _ in range(5000):
+        who, text = rng.randrange(1000), "who"
+        if rng.random() < 0.3:
+            spoken[who] = rng.choice(languages)
+            text = f"in {spoken[who]}"
+        decision = say(rules, text, states.get(who))
+        assert [reply.text for reply in decision.replies] == [f"this is {spoken.get(who, 'en')}"]
+        states[who] = decision.state
+    assert len(set(spoken.values())) == len(languages)

@@ -174,6 +174,11 @@ class _Lint:
                     if domain in self._markers.shorteners:
                         here.problem(f"has a link to {domain}: carriers refuse public shorteners")
                     used.add(domain)
+                if table.marketing:
+                    # UK PECR reg. 22 and 23: who it is from, and a simple way to refuse, each time.
+                    if not re.search(r"\{brand(\||\})", source):
+                        here.problem("is marketing: it must name the sender, with {brand}")
+                    self._says(here, words, language, self._markers.how_to_stop, "how to stop", must=True)
                 self._costs(here, words, source)
             if table.reviewed and name in brand.texts:
                 self._age(self._at.child("template").child(name).child("reviewed"), table.reviewed)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from bridge.options import At, BadValue, Seconds, SomeSeconds, nearest, text, whole
+from bridge.options import At, BadValue, Seconds, SomeSeconds, flag, nearest, text, whole
 from bridge.rules.escalation import Escalation, read_escalation
 from bridge.rules.flows.tables import FlowTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.guard import GuardTable
@@ -169,6 +169,8 @@ class TemplateTable:
     """When somebody last looked whether it still holds, as "2026-11-24"; `check --older-than` lists the old ones."""
     given: tuple[str, ...] = ()
     """Variables that come with the message when `send` uses it, as the columns of a file."""
+    marketing: bool = False
+    """It sells something: it must name the brand and say how to stop."""
 
 
 _max_segments = whole(1, 255)
@@ -178,7 +180,7 @@ def _template(value: object, at: At) -> TemplateTable:
     if not isinstance(value, dict):
         raise BadValue('must be a table of texts by language, as en = "…"')
     texts: dict[str, str] = {}
-    max_segments, reviewed = 0, ""
+    max_segments, reviewed, marketing = 0, "", False
     given: tuple[str, ...] = ()
     for key, item in value.items():
         here = at.child(key)
@@ -187,16 +189,19 @@ def _template(value: object, at: At) -> TemplateTable:
                 max_segments = _max_segments(item, here)
             elif key == "reviewed":
                 reviewed = text(item, here)
+            elif key == "marketing":
+                marketing = flag(item, here)
             elif key == "given":
                 given = _words(item, here)
             elif _LANGUAGE.fullmatch(key):
                 texts[key] = text(item, here)
             else:
-                known = ["max_segments", "given", "reviewed"]
-                here.problem(f"is neither a language code nor `max_segments`, `reviewed`, `given`{nearest(key, known)}")
+                known = ["max_segments", "reviewed", "given", "marketing"]
+                named = ", ".join(f"`{name}`" for name in known)
+                here.problem(f"is neither a language code nor {named}{nearest(key, known)}")
         except BadValue as exc:
             here.problem(str(exc))
-    return TemplateTable(texts, max_segments, reviewed, given)
+    return TemplateTable(texts, max_segments, reviewed, given, marketing)
 
 
 @dataclass(frozen=True, slots=True)
