@@ -116,7 +116,8 @@ def test_commands_of_a_chat(config: Path) -> None:
         "the brand speaks en",
         "answered in en from now on",
     ]
-    assert '  "language": "en",' in lines
+    shown = lines[lines.index("{") : lines.index("}") + 1]
+    assert json.loads("".join(shown)) == {"contact": "15550001234", "brand": "acme", "language": "en"}
     assert any(line.startswith("/timeout") for line in lines)
     assert "< hours" in lines
 

@@ -109,7 +109,8 @@ class Chat:
     def _shown(self) -> list[str]:
         if self._state is None:
             return ["there is no conversation yet"]
-        known = msgspec.structs.asdict(self._state)
+        nothing = msgspec.structs.asdict(Conversation("", ""))
+        known = {name: value for name, value in msgspec.structs.asdict(self._state).items() if value != nothing[name]}
         return json.dumps(known, default=_plain, ensure_ascii=False, indent=2).splitlines()
 
     def _text(self, text: str) -> list[str]:
