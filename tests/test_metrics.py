@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.metrics import Metrics
+from tests.pipeline import CONTACT, NUMBER, Bridge, accepted, text
 
 
 def lines(metrics: Metrics) -> set[str]:
@@ -72,3 +73,16 @@ def test_two_services_in_one_process_count_apart() -> None:
     one.count({("a", "receipt.matched"): 1})
     assert any("receipt" in line for line in lines(one))
     assert not any("receipt" in line for line in lines(other))
+
+
+def test_no_text_and_no_number_is_in_them() -> None:
+    metrics, bridge = Metrics(), Bridge()
+    for body in (b"echo secret words", b"hours", b"STOP", b"hm"):
+        effects = bridge.deliver(text(body))
+        metrics.count(effects.tally)
+        for pdu in bridge.submits():
+            metrics.count(bridge.turn(bridge.answers(accepted(pdu, b"id-%d" % pdu.sequence_number))).tally)
+    shown = metrics.text().decode()
+    assert 'outcome="replied"} 2.0' in shown
+    for personal in (CONTACT.decode(), NUMBER.decode(), "secret", "unsubscribed", "8-18", "id-"):
+        assert personal not in shown
