@@ -120,7 +120,8 @@ def parse(text: str, file: str, base: Path) -> tuple[dict[str, object], At]:
         place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(exc))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
         message = str(exc)[: place.start()] if place else str(exc)
-        problems.append(Problem(file, line, "", f"not valid TOML: {message}"))
+        mend = _mend(message, text.splitlines()[line - 1] if place and place[1] else "")
+        problems.append(Problem(file, line, "", f"not valid TOML: {message}{mend}"))
         tables = {}
     except ValueError:  # Python converts no number of more than 4,300 digits
         long = re.search(r"\d[\d_]{1000}", text)
@@ -132,6 +133,32 @@ def parse(text: str, file: str, base: Path) -> tuple[dict[str, object], At]:
         for end in range(1, min(len(key), _DEEPEST) + 1):
             lines.setdefault(key[:end], number)
     return tables, At(file, base, lines, problems)
+
+
+_TYPOGRAPHIC = frozenset("\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb")
+_TWICE = "this name is there already; of tables that may be several, each has double brackets, as [[test]]"
+_MENDS = {
+    "Invalid value": 'a text stands in straight quotes, as name = "text"',
+    "Expected newline": 'more follows behind the value; a quote within a text is written \\"',
+    "Illegal character '\\n'": "the text has no closing quotes in its line",
+    "Unterminated string": "a text has no closing quotes",
+    "Expected '='": 'a line is name = "value", or a [table]',
+    "Invalid statement": 'a line is name = "value", or a [table]; a name has letters from a to z, figures, _ and -',
+    "Cannot declare": _TWICE,
+    "Cannot overwrite": _TWICE,
+    "Unclosed array": "a list has no closing ]",
+    "Unclosed inline": "a table in braces has to end in its line",
+    "Unescaped": "in a text, a backslash is written \\\\; regexes stand in 'single quotes', where it is not",
+    "Invalid initial": "a name is missing, or there is a comma too many",
+    "Expected ']": "the name of a table ends with a bracket",
+}
+"""How what tomllib finds wrong is mended, by how it begins."""
+
+
+def _mend(message: str, line: str) -> str:
+    if message == "Invalid value" and not _TYPOGRAPHIC.isdisjoint(line):
+        return '; its quotes are typographic ones: write straight ones, as "text"'
+    return next((f"; {mend}" for begins, mend in _MENDS.items() if message.startswith(begins)), "")
 
 
 _DEEPEST = 20

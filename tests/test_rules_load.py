@@ -100,7 +100,9 @@ def test_a_number_and_a_brand_belong_to_one_file() -> None:
 
 
 def test_a_syntax_error_is_the_only_problem_of_its_file() -> None:
-    assert problems("version = \n") == ["1: not valid TOML: Invalid value"]
+    assert problems("version = \n") == [
+        '1: not valid TOML: Invalid value; a text stands in straight quotes, as name = "text"'
+    ]
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
