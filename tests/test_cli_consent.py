@@ -80,6 +80,22 @@ def test_an_opt_out_of_an_operator_is_kept_and_shown(config: Path) -> None:
     ]
 
 
+def test_consent_is_recorded_as_evidence_and_nothing_is_sent(config: Path) -> None:
+    given = ("contacts", "consent", "14155550123", "-c", str(config), "--source", "web")
+    bare = run(*given)
+    assert (bare.exit_code, "consent needs evidence" in bare.output) == (1, True)
+    done = run(*given, "--evidence", "form v7")
+    assert (done.exit_code, done.output) == (0, "recorded: 1; refused: 0\n")
+    (shown,) = json.loads(run("evidence", "14155550123", "-c", str(config), "--json").output)
+    assert (shown["state"], shown["chain"], shown["messages"]) == ("subscribed", "whole", [])
+    assert [(event["what"], event["how"], event["text"]) for event in shown["events"]] == [
+        ("opted_in", "web", "form v7")
+    ]
+    run("optout", "add", "14155550123", "-c", str(config))
+    refused = run(*given, "--evidence", "form v8")
+    assert (refused.exit_code, "`smppbridge optout remove` takes that back" in refused.output) == (1, True)
+
+
 def test_a_topic_that_was_stopped_alone_is_shown_as_such(config: Path) -> None:
     topics = '[optout]\nscope = "topic"\n[optout.topics]\noffers = { en = "offers" }\n'
     store = LmdbStore(config.parent / "var", max_size=1 << 30, sync=False)
@@ -89,7 +105,7 @@ def test_a_topic_that_was_stopped_alone_is_shown_as_such(config: Path) -> None:
     bridge.deliver(text(b"STOP"), text(b"1"))
     store.close()
     (row,) = json.loads(run("optout", "list", "-c", str(config), "--json").output)
-    assert (row["contact"], row["of"], row["how"], row["text"]) == (NUMBER, "offers", "word", "stop")
+    assert (row["contact"], row["of"], row["how"], row["text"]) == (NUMBER, "offers", "word", "STOP")
     assert row["since"]
     assert "may be written to, not about offers" in run("contacts", "show", NUMBER, "-c", str(config)).output
     (shown,) = json.loads(run("evidence", NUMBER, "-c", str(config), "--json").output)

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.records import Conversation
 from bridge.rules import Inbound
-from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render
+from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render, unsendable
 from tests.rules_helpers import BRAND, CONTACT, compiled, say
 
 KNOWN = {"brand": "Acme", "url": "a.example", "empty": ""}
@@ -85,6 +85,24 @@ def test_a_bad_template_is_refused(source: str, message: str) -> None:
 
 def test_the_shortest_text_leaves_out_what_has_no_default() -> None:
     assert compile_text("{brand} {order} {name|you}.", KNOWN, {"order", "name"}).shortest() == "Acme  you."
+
+
+def test_what_no_message_can_have_is_said() -> None:
+    for fine in (
+        "",
+        "a\r\nb",
+        "\u05e9\u05dc\u05d5\u05dd \u2066Acme\u2069",
+        "\u202bacme\u202c",
+        "\U0001f600 \u200d",
+        "x" * 153 * 255,
+    ):
+        assert unsendable(fine) == "", fine
+    for odd, why in (
+        ("a\tb", "has U+0009 in it (a control character): take it out"),
+        ("\u202dx", "has U+202D in it (left-to-right override): take it out"),
+        ("x" * (153 * 255 + 1), "takes 256 SMS, and no message has more than 255"),
+    ):
+        assert unsendable(odd) == why
 
 
 def test_no_profile_however_odd_is_sent_with_a_hole() -> None:

@@ -32,12 +32,13 @@ def chain(bridge: Bridge, key: tuple[str, str] = KEY) -> list[bytes]:
 
 def test_stop_and_start_are_evidence_with_their_confirmations() -> None:
     bridge = Bridge()
-    bridge.send("stop")
-    bridge.send("start")
+    bridge.send("Stop!")
+    bridge.send("Start ")
     rows = chain(bridge)
     assert evidence.verify(rows, conversation(bridge).evidence) == ""
     links = [evidence.read(row) for row in rows]
     assert [(one.kind, one.mo, one.replies) for one in links] == [("opted_out", 1, (2,)), ("opted_in", 3, (4,))]
+    assert [one.values["text"] for one in links] == ["Stop!", "Start "]
 
 
 def test_each_message_names_the_one_before_it() -> None:

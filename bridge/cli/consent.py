@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bridge.export import Row
 
+_DONE = {"optout.add": "opted out", "optout.remove": "opted in again", "consent.given": "recorded"}
 _MANY = 20
 """Numbers from which on progress is shown."""
 
@@ -74,6 +75,22 @@ def remove(
     _ask("optout.remove", numbers, file, brand, source, text, by, config)
 
 
+@click.command(name="consent")
+@_options
+def given(
+    numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
+) -> None:
+    """Record that customers have agreed to messages, as a link of their evidence; nothing is sent.
+
+    The evidence says to what words, when and where: that is what a carrier or a court asks for first.
+
+    \b
+    Example:
+      smppbridge contacts consent +14155550123 --source web --evidence "order form v7, box ticked 2026-11-24 10:02 UTC"
+    """  # noqa: D301  \b keeps click from wrapping the example
+    _ask("consent.given", numbers, file, brand, source, text, by, config)
+
+
 def _ask(
     kind: str, numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
 ) -> None:
@@ -92,7 +109,7 @@ def _ask(
                     click.echo(f"{contact}, {printable(name)}: {printable(problem)}", err=True)
                 else:
                     done += 1
-    click.echo(f"{'opted out' if kind == 'optout.add' else 'opted in again'}: {done}; refused: {refused}")
+    click.echo(f"{_DONE[kind]}: {done}; refused: {refused}")
     if refused and not done:
         raise CliProblem("nothing was changed")
 

@@ -16,6 +16,7 @@ from bridge import config as configuration
 from bridge.cli import CliProblem, recipients
 from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, contacts_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.cli.consent import given
 from bridge.cli.explain import load_rules
 from bridge.customers import contact_row, number_row
 from bridge.rules import Request
@@ -45,6 +46,9 @@ def _who(command: Callable[..., None]) -> Callable[..., None]:
     by = click.option("--by", default=operator, help="Who does it. [default: the name of the account]")
     brand = click.option("--brand", default="", help="Of which brand. [default: of every brand that knows the number]")
     return by(brand(config_option(command)))
+
+
+contacts.add_command(given)
 
 
 @contacts.command(name="list")

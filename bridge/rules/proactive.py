@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bridge.records import Context
 from bridge.rules import topics
 from bridge.rules.message import Decision, Fact, Inbound, Reply
-from bridge.rules.templates import MissingVariable, render
+from bridge.rules.templates import MissingVariable, render, unsendable
 from bridge.rules.threads import known
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
             return _refused(state, f"template {template} has no value for {{{exc.name}}}")
     if not text.strip():
         return _refused(state, "an empty text is not sent")
+    if problem := unsendable(text):
+        return _refused(state, f"the text {problem}")
     flow, until = values.get("flow", ""), float(values.get("until", "0"))
     if flow and flow not in brand.flows:
         return _refused(state, f"there is no flow `{flow}`")

@@ -78,7 +78,7 @@ class Text:
         return self.head + "".join((slot.default or "") + slot.tail for slot in self.slots)
 
 
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_OVERRIDES = frozenset("\u202d\u202e")
 _MOST_PARTS = 255
 """What the octet for the number of parts can say (3GPP TS 23.040 §9.2.3.24.1)."""
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -134,11 +134,11 @@ def compile_text(source: str, known: Mapping[str, str], captured: Collection[str
 def unsendable(words: str) -> str:
     """Return why no message can have these words, "" if it can.
 
-    Control characters do on telephones what nobody meant, and marks that turn the direction of writing let a text read
-    otherwise than it is.
+    Control characters do on telephones what nobody meant, and those that override the direction of writing let a text
+    read otherwise than it is. Marks for Arabic and Hebrew within other texts are fine.
     """
     for character in words:
-        if (unicodedata.category(character) == "Cc" and character not in "\r\n") or character in _TURNING:
+        if (unicodedata.category(character) == "Cc" and character not in "\r\n") or character in _OVERRIDES:
             name = unicodedata.name(character, "a control character")
             return f"has U+{ord(character):04X} in it ({name.lower()}): take it out"
     parts = count_segments(words)
