@@ -210,7 +210,8 @@ def everything_shipped() -> Ruleset:
     assert mark
     assert tests  # those of the file hold without what is commented out
     plain = re.sub(r"^# ?", "", shown.partition("\n")[2], flags=re.MULTILINE)
-    before = re.sub(r"^# (reopen_window|max_auto_replies)", r"\1", before, flags=re.MULTILINE)
+    options = "reopen_window|max_auto_replies|optout_by|phrases|free_text|double_opt_in|answer_first"
+    before = re.sub(rf"^# ({options}) ", r"\1 ", before, flags=re.MULTILINE)
     return compiled(before + plain)
 
 
