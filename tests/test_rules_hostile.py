@@ -82,14 +82,6 @@ def test_a_rules_file_that_does_harm_is_refused_with_its_line(source: str, said:
     assert len(found[0]) < 300
 
 
-def test_more_examples_than_can_be_learnt_are_refused() -> None:
-    examples = ", ".join(f'"word{number}"' for number in range(4990))
-    source = f'[intents]\nnone = ["a b", "c d"]\n[intent.i]\nreply = "t"\nexamples = [{examples}]\n{TEMPLATE}'
-    more = source.replace("word0", '", "'.join(f"more{number}" for number in range(10)))
-    (problem,) = problems(BRAND + more)
-    assert problem.startswith(f"{LINE + 2}: intent: 5,001 examples with those under [intents] none: no more than 5,000")
-
-
 def test_a_huge_file_loads() -> None:
     many = "".join(f'[[keyword]]\nwords = ["w{n} x"]\nreply = "t"\n' for n in range(5000))
     steps = "".join(f'[flow.f.step.s{n}]\nsay = "t"\nnext = "s{n + 1}"\n' for n in range(1000))

@@ -177,6 +177,10 @@ def test_check_says_on_what_it_rests() -> None:
             OPTOUT + '[optout.reply.en]\ntopic = "{brand}: {topic} or all?"\n',
             "12: optout.reply.en.topic: must say that no more messages come",
         ),
+        (
+            OPTOUT + '[optout.reply.en]\ntopic = "{brand}: no more. {topic} {"\n',
+            "12: optout.reply.en.topic: `{` without its partner",
+        ),
         (OPTOUT.replace('"offers"', f'"{"offers " * 20}"'), "6: optout.reply.en.topic: takes 2 SMS for acme"),
     ],
 )
