@@ -110,6 +110,9 @@ def test_a_topic_that_was_stopped_alone_is_shown_as_such(config: Path) -> None:
     assert "may be written to, not about offers" in run("contacts", "show", NUMBER, "-c", str(config)).output
     (shown,) = json.loads(run("evidence", NUMBER, "-c", str(config), "--json").output)
     assert (shown["state"], shown["stopped"], shown["events"][1]["except"]) == ("subscribed", ["offers"], "offers")
+    printed = run("evidence", NUMBER, "-c", str(config)).output.splitlines()
+    assert printed[1].split() == ["time", "what", "except", "how", "text"]
+    assert printed[3].split()[1:] == ["opted_in", "offers", "topic", "1"]
     merged = run("contacts", "merge", "777", NUMBER, "--brand", "acme", "-c", str(config))
     assert merged.exit_code == 0, merged.output
     rows = json.loads(run("optout", "list", "-c", str(config), "--json").output)

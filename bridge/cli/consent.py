@@ -180,8 +180,8 @@ def _print(row: Row) -> None:
     click.echo(f"{row['contact']}, {printable(str(row['brand']) or 'no brand')}: {row['state']}; chain {row['chain']}")
     events, messages = cast("list[Row]", row["events"]), cast("list[Row]", row["messages"])
     if events:
-        print_table(
-            ("time", "what", "how", "text", "by"),
-            [tuple(str(event.get(key, "")) for key in ("time", "what", "how", "text", "by")) for event in events],
-        )
+        shown = [
+            key for key in ("time", "what", "except", "how", "text", "by") if any(key in event for event in events)
+        ]
+        print_table(tuple(shown), [tuple(str(event.get(key, "")) for key in shown) for event in events])
     click.echo(f"{len(messages)} messages; --json or --out has them all")
