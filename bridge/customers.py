@@ -15,6 +15,7 @@ from bridge.export import iso, mo_row, mt_row
 from bridge.records import Mo
 from bridge.rules.privacy import MASK
 from bridge.rules.quiet import zones_of
+from bridge.rules.topics import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +72,7 @@ def contact_row(state: Conversation, *, unmasked: bool) -> Row:
         "brand": state.brand,
         "language": state.language,
         "opted_out": iso(state.opted_out),
+        "stopped": list(stopped(state)),
         "last_in": iso(state.last_in),
         "profile": dict(profile),
         "also": list(state.also),
@@ -119,7 +121,8 @@ def optout_row(reader: LmdbReader, state: Conversation) -> Row:
     return {
         "contact": state.contact,
         "brand": state.brand,
-        "since": iso(state.opted_out),
+        "of": "everything" if state.opted_out else ", ".join(stopped(state)),
+        "since": iso(state.opted_out) if state.opted_out or last is None else iso(last.time),
         "how": "" if last is None else str(last.values.get("how", "")),
         "text": "" if last is None else str(last.values.get("text", "")),
     }
@@ -139,6 +142,7 @@ def evidence_row(reader: LmdbReader, state: Conversation) -> Row:
         "brand": state.brand,
         "state": "opted_out" if state.opted_out else "subscribed",
         "since": iso(state.opted_out),
+        "stopped": list(stopped(state)),
         "chain": problem or "whole",
         "events": [
             {

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from bridge.rules.quiet import Restraint
 
 
+CONFIRMATIONS = ("optout.stop", "optout.topic")
+"""The texts that confirm a STOP."""
 CONFIRMED_WITHIN = 300.0
 """Seconds after which a STOP is no more confirmed: the text would need a reason of its own (47 CFR 64.1200(a)(12))."""
 WAIT: Final = "wait"
@@ -42,11 +44,13 @@ def may_send(
     """
     if contact is not None and contact.opted_out and not message.control:
         return "suppressed", "opted_out", 0.0
-    at = message.created + CONFIRMED_WITHIN if message.template == "optout.stop" else too_old_at(message, max_age)
+    at = message.created + CONFIRMED_WITHIN if message.template in CONFIRMATIONS else too_old_at(message, max_age)
     if now > at:
         return "failed", "too_old", 0.0
     if message.mo or message.control:
         return None
+    if contact is not None and contact.topics is not None and message.topic in contact.topics.stopped:
+        return "suppressed", "opted_out", 0.0
     if message.next_try > now and not message.attempts:
         return WAIT, "scheduled", message.next_try
     if restraint is None:

@@ -20,6 +20,26 @@ CONTACT = "15550001234"
 """A number that is nobody's."""
 
 
+LAYERS = {
+    "control": "STOP, START or HELP as a whole text, or what answers a question about them",
+    "optout": "a request to stop in the customer's own words",
+    "optedout": "a text of somebody who has opted out: kept, never answered",
+    "loop": "the loop guard: one and the same text again, or too many automatic replies",
+    "human": "people have the conversation in hand",
+    "flow": "an answer in a flow that waits for one",
+    "rating": "an answer to the question how we did",
+    "context": "an answer to a message that we started",
+    "keyword": "a keyword of the rules",
+    "pattern": "a pattern of the rules",
+    "typo": "a keyword with a typing mistake in it",
+    "intent": "near enough to the examples of an intent",
+    "ask": "no rule is sure, so the customer is asked, or he has answered that",
+    "escalate": "no rule knows it, so people are to answer",
+    "silent": "nothing is to be said to it",
+}
+"""What each layer stands for, in the order in which they are asked."""
+
+
 def decided(text: str, number: str, language: str, ruleset: Ruleset, now: float) -> Decision:
     """Decide a text as the first of a new customer; nothing comes of it.
 
@@ -54,6 +74,7 @@ def reasons(text: str, decision: Decision, ruleset: Ruleset, number: str) -> Ite
     rule = f" by {decision.rule}" if decision.rule else ""
     detail = f" ({decision.detail})" if decision.detail else ""
     yield f"{decision.outcome}: layer {decision.layer}{rule}{detail}"
+    yield f"that is: {LAYERS[decision.layer]}"
     if decision.confidence >= 0.0:
         yield _by_words(text, decision, ruleset, number)
     for reply in decision.replies:

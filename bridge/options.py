@@ -109,21 +109,60 @@ def parse(text: str, file: str, base: Path) -> tuple[dict[str, object], At]:
         The tables, and the root place. A syntax error leaves the tables empty and one problem in the place.
     """
     problems: list[Problem] = []
+    text = text.removeprefix("\ufeff")  # editors on Windows put it there
     try:
         tables = tomllib.loads(text)
+    except RecursionError:
+        line = 1 + max(enumerate(text.splitlines()), key=lambda item: item[1].count("[") + item[1].count("{"))[0]
+        problems.append(Problem(file, line, "", "cannot be read: too many brackets inside brackets"))
+        tables = {}
     except tomllib.TOMLDecodeError as exc:
         place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(exc))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1
         message = str(exc)[: place.start()] if place else str(exc)
-        problems.append(Problem(file, line, "", f"not valid TOML: {message}"))
+        mend = _mend(message, text.splitlines()[line - 1] if place and place[1] else "")
+        problems.append(Problem(file, line, "", f"not valid TOML: {message}{mend}"))
+        tables = {}
+    except ValueError:  # Python converts no number of more than 4,300 digits
+        long = re.search(r"\d[\d_]{1000}", text)
+        line = text.count("\n", 0, long.start()) + 1 if long else 0
+        problems.append(Problem(file, line, "", "cannot be read: a number with too many digits"))
         tables = {}
     lines: dict[Key, int] = {}
     for key, number in _lines(text):
-        for end in range(1, len(key) + 1):
+        for end in range(1, min(len(key), _DEEPEST) + 1):
             lines.setdefault(key[:end], number)
     return tables, At(file, base, lines, problems)
 
 
+_TYPOGRAPHIC = frozenset("\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb")
+_TWICE = "this name is there already; of tables that may be several, each has double brackets, as [[test]]"
+_MENDS = {
+    "Invalid value": 'a text stands in straight quotes, as name = "text"',
+    "Expected newline": 'more follows behind the value; a quote within a text is written \\"',
+    "Illegal character '\\n'": "the text has no closing quotes in its line",
+    "Unterminated string": "a text has no closing quotes",
+    "Expected '='": 'a line is name = "value", or a [table]',
+    "Invalid statement": 'a line is name = "value", or a [table]; a name has letters from a to z, figures, _ and -',
+    "Cannot declare": _TWICE,
+    "Cannot overwrite": _TWICE,
+    "Unclosed array": "a list has no closing ]",
+    "Unclosed inline": "a table in braces has to end in its line",
+    "Unescaped": "in a text, a backslash is written \\\\; regexes stand in 'single quotes', where it is not",
+    "Invalid initial": "a name is missing, or there is a comma too many",
+    "Expected ']": "the name of a table ends with a bracket",
+}
+"""How what tomllib finds wrong is mended, by how it begins."""
+
+
+def _mend(message: str, line: str) -> str:
+    if message == "Invalid value" and not _TYPOGRAPHIC.isdisjoint(line):
+        return '; its quotes are typographic ones: write straight ones, as "text"'
+    return next((f"; {mend}" for begins, mend in _MENDS.items() if message.startswith(begins)), "")
+
+
+_DEEPEST = 20
+"""Parts of a key up to which its line is known; nothing that is read has as many."""
 _BARE_OR_QUOTED = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"{_BARE_OR_QUOTED}(?:\s*\.\s*{_BARE_OR_QUOTED})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
@@ -280,7 +319,8 @@ def url(value: object, at: At) -> str:
     return given
 
 
-def _flag(value: object, at: At) -> bool:
+def flag(value: object, at: At) -> bool:
+    """True or false."""
     del at
     if not isinstance(value, bool):
         raise BadValue(f"must be true or false, not {_kind(value)}")
@@ -308,7 +348,7 @@ def _path(value: object, at: At) -> Path:
     return at.base / Path(given).expanduser()
 
 
-_PLAIN: dict[object, Reader[object]] = {str: text, bool: _flag, int: _integer, float: _number, Path: _path}
+_PLAIN: dict[object, Reader[object]] = {str: text, bool: flag, int: _integer, float: _number, Path: _path}
 
 
 def _choice(value: object, known: tuple[object, ...]) -> object:

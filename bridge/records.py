@@ -116,6 +116,22 @@ class Rating(msgspec.Struct, array_like=True, gc=False):
     """When it was answered."""
 
 
+class Topics(msgspec.Struct, array_like=True, gc=False):
+    """Where a STOP may end one topic of the messages that we start, and the rest go on."""
+
+    last: str = ""
+    """The topic of the last message that we started, "" if it has none that can be stopped alone."""
+    texts: int = 0
+    """How many MOs of this conversation there had been by then."""
+    at: float = 0.0
+    """When it was to leave, at the earliest."""
+    asked: str = ""
+    """The topic of which the confirmation of STOP asked whether it alone was meant, "" = no answer is expected."""
+    asked_at: float = 0.0
+    stopped: tuple[str, ...] = ()
+    """Those that the customer has stopped alone."""
+
+
 class Context(msgspec.Struct, array_like=True, gc=False):
     """A message that we started, which a bare answer may be about."""
 
@@ -207,6 +223,8 @@ class Conversation(msgspec.Struct, array_like=True, gc=False):
     """There was a text that is no control word: the conversation counts as an inquiry."""
     human: bool = False
     """People have had it in hand."""
+    topics: Topics | None = None
+    """None = no message of a topic was started, and none is stopped."""
 
 
 class Mo(msgspec.Struct, array_like=True, gc=False):

@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from bridge.cli import main
 from bridge.control import ControlError
+from bridge.events import Asked
 from bridge.records import Conversation
+from bridge.rules import Request
 from bridge.store import Changes
 from bridge.store.lmdb import LmdbReader, LmdbStore
 from tests.pipeline import CONTACT, START, Bridge, link, rules, text
@@ -78,6 +80,45 @@ def test_an_opt_out_of_an_operator_is_kept_and_shown(config: Path) -> None:
     ]
 
 
+def test_consent_is_recorded_as_evidence_and_nothing_is_sent(config: Path) -> None:
+    given = ("contacts", "consent", "14155550123", "-c", str(config), "--source", "web")
+    bare = run(*given)
+    assert (bare.exit_code, "consent needs evidence" in bare.output) == (1, True)
+    done = run(*given, "--evidence", "form v7")
+    assert (done.exit_code, done.output) == (0, "recorded: 1; refused: 0\n")
+    (shown,) = json.loads(run("evidence", "14155550123", "-c", str(config), "--json").output)
+    assert (shown["state"], shown["chain"], shown["messages"]) == ("subscribed", "whole", [])
+    assert [(event["what"], event["how"], event["text"]) for event in shown["events"]] == [
+        ("opted_in", "web", "form v7")
+    ]
+    run("optout", "add", "14155550123", "-c", str(config))
+    refused = run(*given, "--evidence", "form v8")
+    assert (refused.exit_code, "`smppbridge optout remove` takes that back" in refused.output) == (1, True)
+
+
+def test_a_topic_that_was_stopped_alone_is_shown_as_such(config: Path) -> None:
+    topics = '[optout]\nscope = "topic"\n[optout.topics]\noffers = { en = "offers" }\n'
+    store = LmdbStore(config.parent / "var", max_size=1 << 30, sync=False)
+    bridge = Bridge(link(), store=store, ruleset=rules(RULES + topics))
+    values = {"number": "60606", "link": "a", "text": "x", "topic": "offers"}
+    bridge.turn(Asked(NUMBER, "acme", Request("send", "ann", values)))
+    bridge.deliver(text(b"STOP"), text(b"1"))
+    store.close()
+    (row,) = json.loads(run("optout", "list", "-c", str(config), "--json").output)
+    assert (row["contact"], row["of"], row["how"], row["text"]) == (NUMBER, "offers", "word", "STOP")
+    assert row["since"]
+    assert "may be written to, not about offers" in run("contacts", "show", NUMBER, "-c", str(config)).output
+    (shown,) = json.loads(run("evidence", NUMBER, "-c", str(config), "--json").output)
+    assert (shown["state"], shown["stopped"], shown["events"][1]["except"]) == ("subscribed", ["offers"], "offers")
+    printed = run("evidence", NUMBER, "-c", str(config)).output.splitlines()
+    assert printed[1].split() == ["time", "what", "except", "how", "text"]
+    assert printed[3].split()[1:] == ["opted_in", "offers", "topic", "1"]
+    merged = run("contacts", "merge", "777", NUMBER, "--brand", "acme", "-c", str(config))
+    assert merged.exit_code == 0, merged.output
+    rows = json.loads(run("optout", "list", "-c", str(config), "--json").output)
+    assert {(row["contact"], row["of"]) for row in rows} == {(NUMBER, "offers"), ("777", "offers")}
+
+
 def test_a_file_of_numbers(config: Path, tmp_path: Path) -> None:
     (tmp_path / "numbers").write_text("".join(f"+1415555{n:04d}\n" for n in range(30)) + "\n")
     done = run("optout", "add", "--file", str(tmp_path / "numbers"), "-c", str(config), "--brand", "acme")
@@ -97,6 +138,16 @@ def test_what_is_wrong_is_one_line(config: Path) -> None:
         result = run("optout", *arguments, "-c", str(config))
         assert result.exit_code == 1
         assert said in result.output
+    wrong = config.parent / "numbers"
+    for octets, said in (
+        (b"\xef\xbb\xbf1415\r\nbob\r\n", f"{wrong}:2: 'bob' is no number"),
+        (b"caf\xe9\n", f"{wrong}: is not UTF-8 text"),
+        (b"\n", "name a number, or a --file of numbers"),
+    ):
+        wrong.write_bytes(octets)
+        for command in (("optout", "add"), ("contacts", "deactivate")):
+            result = run(*command, "--file", str(wrong), "-c", str(config))
+            assert (result.exit_code, said in result.output) == (1, True), result.output
     run("optout", "add", "1", "-c", str(config))
     assert "nothing is known of 7" in run("evidence", "7", "-c", str(config)).output
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
+from bridge.explaining import LAYERS
 from tests.test_rules_intents import RULES, UNSURE
 
 if TYPE_CHECKING:
@@ -49,6 +51,28 @@ def test_the_words_that_count_are_named(config: Path) -> None:
     assert "parcel ." in result.stdout
     assert "wheres +" in result.stdout
     assert "runner-up" in result.stdout
+
+
+def test_a_long_text_is_shown_with_its_length(config: Path) -> None:
+    shown = run("explain", "-c", config, "x" * 10_000).stdout
+    assert "… (10,000 characters)" in shown.splitlines()[0]
+    assert len(shown) < 1000
+
+
+def test_octets_that_are_no_text_and_control_characters_are_explained(config: Path) -> None:
+    octets = b"a\0b\n\xff\xfe STOP\n\xe2\x80\xaeSTOP\n\x1b]0;x\x07\n"
+    for command in ("explain", "chat"):
+        result = CliRunner().invoke(main, [command, "-c", str(config)], input=octets)
+        assert result.exit_code == 0, result.output
+        assert not any(unicodedata.category(c) in ("Cc", "Cf") and c != "\n" for c in result.stdout)
+        assert "optout.stop" in result.stdout or "unsubscribed" in result.stdout
+
+
+def test_every_layer_is_put_into_words(config: Path) -> None:
+    shown = run("explain", "-c", config, "hours").stdout.splitlines()
+    assert shown[1:3] == ["  replied: layer keyword by keyword.opening hours", "  that is: a keyword of the rules"]
+    contract = "control optout optedout loop human context flow keyword pattern typo intent ask escalate silent"
+    assert LAYERS.keys() == {*contract.split(), "rating"}
 
 
 def test_explaining_writes_nothing(config: Path) -> None:
@@ -92,7 +116,8 @@ def test_commands_of_a_chat(config: Path) -> None:
         "the brand speaks en",
         "answered in en from now on",
     ]
-    assert '  "language": "en",' in lines
+    shown = lines[lines.index("{") : lines.index("}") + 1]
+    assert json.loads("".join(shown)) == {"contact": "15550001234", "brand": "acme", "language": "en"}
     assert any(line.startswith("/timeout") for line in lines)
     assert "< hours" in lines
 

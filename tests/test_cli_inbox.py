@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from bridge.cli import main
 from bridge.store.lmdb import LmdbStore
 from tests.pipeline import CONTACT, Bridge, link, rules, text
+from tests.rules_helpers import BRAND
 from tests.test_rules_people import SOURCE
 
 if TYPE_CHECKING:
@@ -74,3 +75,16 @@ def test_a_case_is_worked_on_and_closed(config: Path) -> None:
     assert run(config, "list").output == "No case is open.\n"
     checked = CliRunner().invoke(main, ["store", "check", "-c", str(config)])
     assert checked.exit_code == 0, checked.output
+
+
+def test_rules_without_a_queue_are_why_nothing_is_there(config: Path) -> None:
+    for number in ("1", "2"):
+        run(config, "close", number)
+    assert run(config, "list", "--json").output == "[]\n"
+    (config.parent / "rules.toml").write_text(BRAND + '[[keyword]]\nwords = ["agent"]\nescalate = true\n')
+    assert run(config, "list").output == (
+        "No case is open.\n"
+        "The rules have no [queue.NAME]: what they hand over to people is recorded, but opens no case.\n"
+    )
+    (config.parent / "rules.toml").write_text("[")
+    assert run(config, "list").output == "No case is open.\n"

@@ -82,7 +82,7 @@ def test_a_line_of_json_has_what_it_is_about_as_keys() -> None:
     assert (second["webhook"], second["n"]) == ("crm", 3)
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_text_forges_a_line_or_reaches_the_terminal_raw(hostile: str, form: str) -> None:
     with logging_as(format=form, show_text=True) as log:

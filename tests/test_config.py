@@ -407,7 +407,7 @@ def test_problems_come_in_the_order_of_the_file(write: Writer) -> None:
 
 def test_a_syntax_error_is_one_line_with_file_and_line(write: Writer) -> None:
     (problem,) = write.problems("[bridge]\ndata_dir = \n")
-    assert problem == "2: not valid TOML: Invalid value"
+    assert problem == '2: not valid TOML: Invalid value; a text stands in straight quotes, as name = "text"'
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from bridge.dispatch import WAIT, may_send
-from bridge.records import Conversation, Mt
+from bridge.records import Conversation, Mt, Topics
 from bridge.rules.quiet import Cap, QuietTable, Restraint
 
 
@@ -81,3 +81,10 @@ def test_enough_of_a_topic_is_enough() -> None:
     assert may_send(started(topic="news"), contact, 60.0, NIGHT, capped) == ("suppressed", "cap", 0.0)
     assert may_send(started(topic="bills"), contact, 60.0, NIGHT, capped) is None
     assert may_send(started(), contact, 60.0, NIGHT, capped) is None
+
+
+def test_a_topic_that_is_stopped_alone_is_suppressed() -> None:
+    contact = Conversation(LONDON, "acme", topics=Topics(stopped=("news",)))
+    assert may_send(started(topic="news"), contact, 60.0, NIGHT) == ("suppressed", "opted_out", 0.0)
+    assert may_send(started(topic="bills"), contact, 60.0, NIGHT) is None
+    assert may_send(started(topic="news", mo=1), contact, 60.0, NIGHT) is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import click
 import pytest
@@ -15,6 +16,7 @@ from bridge.cli.init import FILES
 from bridge.config import ErrorKind
 from bridge.delivery import ERRORS
 from bridge.records import FINAL_STATES, OUTCOMES
+from bridge.rules.tables import RulesTables
 from smppcore.constants import status_name
 from smppcore.testbed.faults import KINDS
 
@@ -117,6 +119,31 @@ def test_a_wrong_command_line_would_be_seen(line: list[str]) -> None:
 def test_the_readme_opens_with_the_two_commands() -> None:
     block = README.split("```")[1]
     assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make demo", "make test"]
+
+
+def options_of(table: type, seen: set[type]) -> set[str]:
+    """The names of a table's fields, and of those of the tables in it."""
+    found = set()
+    seen.add(table)
+    hints = get_type_hints(table, include_extras=True)
+    for field in fields(table):
+        found.add(field.name)
+        inner = [hints[field.name]]
+        while inner:
+            hint = inner.pop()
+            inner += get_args(hint)
+            if isinstance(hint, type) and is_dataclass(hint) and hint not in seen:
+                found |= options_of(hint, seen)
+    return found
+
+
+def test_every_option_of_the_rules_is_in_the_shipped_ones() -> None:
+    shown = (PROJECT / "conf/rules/acme.toml").read_text(encoding="utf-8")
+    options = options_of(RulesTables, set())
+    assert len(options) > 80
+    # What is no key: the days of [hours] are, and what follows `mute_` in `then`.
+    missing = {name for name in options if not re.search(rf"\b{name}\b", shown)}
+    assert missing == {"week", "mute"}
 
 
 @pytest.mark.parametrize("text", [README, WORKING_README], ids=["README.md", "conf/README.md"])

@@ -45,3 +45,10 @@ def test_titles_by_language_or_the_name_in_words() -> None:
     assert understanding.titles["where_is-it"] == {"": "where is it"}
     assert understanding.offer(("b", "c"), "fr") == {"a": "the b", "b": "le c"}
     assert understanding.offer(("b", "c"), "de") == {"a": "the b", "b": "the c"}
+
+
+def test_more_examples_than_can_be_learnt_are_refused() -> None:
+    examples = ", ".join(f'"word{number}"' for number in range(4999))
+    source = f'[intents]\nnone = ["a b", "c d"]\n[intent.i]\nescalate = true\nexamples = [{examples}]\n'
+    (problem,) = problems(BRAND + source)
+    assert problem.startswith("8: intent: 5,001 examples with those under [intents] none: no more than 5,000 can be")

@@ -7,7 +7,7 @@ from bridge.metrics import FAMILIES, Gauges, Metrics
 from smppcore.errors import ResponseTimeout
 from smppcore.events import Outcome
 from smppcore.pdu import SubmitSM, SubmitSMResp
-from tests.pipeline import Bridge, accepted, link, receipt, text, timed_out
+from tests.pipeline import CONTACT, NUMBER, Bridge, accepted, link, receipt, text, timed_out
 
 
 def lines(metrics: Metrics, gauges: Gauges | None = None) -> set[str]:
@@ -185,3 +185,17 @@ def test_the_process_is_described_as_every_process_is() -> None:
     shown = made().text({}).decode()
     assert "# TYPE process_start_time_seconds gauge\n" in shown
     assert 'python_info{implementation="' in shown
+
+
+def test_no_text_and_no_number_is_in_them() -> None:
+    metrics, bridge = made("a"), Bridge()
+    for body in (b"echo secret words", b"hours", b"STOP", b"hm"):
+        effects = bridge.deliver(text(body))
+        metrics.count(effects.tally)
+        metrics.turn(effects)
+        for pdu in bridge.submits():
+            metrics.count(bridge.turn(bridge.answers(accepted(pdu, b"id-%d" % pdu.sequence_number))).tally)
+    shown = metrics.text({}).decode()
+    assert 'outcome="replied"} 2.0' in shown
+    for personal in (CONTACT.decode(), NUMBER.decode(), "secret", "unsubscribed", "8-18", "id-"):
+        assert personal not in shown

@@ -145,7 +145,12 @@ def test_all_problems_are_found_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a = 1\nb = \n", 2, "not valid TOML: Invalid value"),
+        ("a = 1\nb = \n", 2, "not valid TOML: Invalid value; a text stands in straight quotes"),
+        ("a = 1\nb = \u201cx\u201d\n", 2, "not valid TOML: Invalid value; its quotes are typographic ones"),
+        ('a = "x\nb = 1', 1, "not valid TOML: Illegal character '\\n'; the text has no closing quotes in its line"),
+        ('a = 1\nb = "\\d"\n', 2, "not valid TOML: Unescaped '\\' in a string; in a text, a backslash is written"),
+        ("a = 1\nb 2\n", 2, "not valid TOML: Expected '=' after a key in a key/value pair; a line is name = "),
+        ("é = 1\n", 1, "not valid TOML: Invalid statement; a line is name = "),
         ('a = 1\nb = "', 2, "not valid TOML: "),
         ("a = 1\na = 2\n", 2, "not valid TOML: Cannot overwrite a value"),
         ("a = [\n\n", 3, "not valid TOML: Invalid value"),

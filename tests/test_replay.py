@@ -18,6 +18,7 @@ from bridge.rules.message import CALLING
 from bridge.store.lmdb import LmdbReader, LmdbStore
 from smppcore import constants as c
 from tests.pipeline import Bridge, link, part, parts_of, refused, rules, text
+from tests.rules_helpers import BRAND
 from tests.test_deciding import KEY, Script
 
 if TYPE_CHECKING:
@@ -128,6 +129,22 @@ def test_other_events_are_decided_again_too(bridge: Bridge, tmp_path: Path, monk
     assert different == []
     assert script.seen == seen
     assert again.decisions == 5
+
+
+def test_what_stop_was_an_answer_to_is_known_again(tmp_path: Path) -> None:
+    topics = '[optout]\nscope = "topic"\n[optout.topics]\noffers = { en = "offers" }\n'
+    ruleset = rules(BRAND + topics)
+    bridge = Bridge(link("a"), store=LmdbStore(tmp_path, max_size=1 << 26, sync=False), ruleset=ruleset)
+    send = Request("send", "ann", {"number": "60606", "link": "a", "text": "x", "topic": "offers"})
+    for steps in (("STOP", "1"), ("STOP", "yes"), ("hours", "STOP", "1")):
+        contact = f"1555000000{len(steps)}{steps[-1]}".encode()
+        bridge.turn(Asked(contact.decode(), "acme", send))
+        for words in steps:
+            bridge.now += 1.0
+            bridge.deliver(text(words, contact))
+    assert [mo.rule for mo in bridge.mos()].count("optout.topic") == 1
+    again, different = differences(recorded(bridge, tmp_path), ruleset)
+    assert (again.decisions, different) == (10, [])
 
 
 def test_a_call_has_its_number_again(bridge: Bridge, tmp_path: Path) -> None:

@@ -194,6 +194,18 @@ def test_an_operator_adds_and_removes_an_opt_out() -> None:
     assert (back.problem, back.state.opted_out) == ("", 0.0)
 
 
+def test_consent_is_recorded_of_who_has_not_opted_out() -> None:
+    state = Conversation(CONTACT, "acme", session=Session("f", "1", "s", NOW), last=3)
+    decision = ask("consent.given", state, source="web", evidence="form v7")
+    assert (decision.problem, decision.state) == ("", state)
+    assert [(fact.kind, fact.values) for fact in decision.facts] == [
+        ("opted_in", {"how": "web", "text": "form v7", "by": "ann"})
+    ]
+    assert ask("consent.given", state, source="web").problem.startswith("consent needs evidence")
+    out = Conversation(CONTACT, "acme", opted_out=NOW)
+    assert ask("consent.given", out, source="web", evidence="x").problem.startswith("has opted out; `smppbridge optout")
+
+
 def test_what_an_operator_may_not() -> None:
     state, out = Conversation(CONTACT, "acme"), Conversation(CONTACT, "acme", opted_out=NOW)
     assert "source must be one of" in ask("optout.add", state, source="rumour").problem

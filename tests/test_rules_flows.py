@@ -310,7 +310,8 @@ def test_a_condition_names_its_variables() -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("x = 1", "cannot be read from `= 1` on"),
+        ("x = 1", "cannot be read from `= 1` on; equal is written =="),
+        ("x § 1", "cannot be read from `§ 1` on"),
         ("x ==", "has nothing where a name or a value should be"),
         ("x == ==", "has `==` where a name or a value should be"),
         ("x y", "has `y` where it should end"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import tomllib
 import zoneinfo
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bridge.rules import Problem, RulesError, load
+from bridge.records import Conversation, Session
+from bridge.rules import Problem, RulesError, Ruleset, load
 from bridge.rules.load import compile_rules
-from bridge.rules.optout import BuiltIn, built_in
+from bridge.rules.optout import built_in
 from bridge.rules.ruleset import RulesFile
-from tests.rules_helpers import BRAND, compiled, problems, say
+from tests.rules_helpers import BRAND, CONTACT, NOW, compiled, problems, say
 
 ACME = Path(__file__).parent.parent / "conf" / "rules" / "acme.toml"
 # BRAND has five lines: what a test adds begins in line 6.
@@ -105,7 +107,9 @@ def test_a_number_and_a_brand_belong_to_one_file() -> None:
 
 
 def test_a_syntax_error_is_the_only_problem_of_its_file() -> None:
-    assert problems("version = \n") == ["1: not valid TOML: Invalid value"]
+    assert problems("version = \n") == [
+        '1: not valid TOML: Invalid value; a text stands in straight quotes, as name = "text"'
+    ]
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
@@ -132,9 +136,7 @@ def test_a_system_without_time_zones_knows_none_to_be_wrong(monkeypatch: pytest.
 
 def test_a_shipped_language_that_lacks_a_text_is_found() -> None:
     shipped = built_in()
-    poorer = BuiltIn(
-        shipped.date, shipped.controls, {"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}}, shipped.requests
-    )
+    poorer = replace(shipped, replies={"en": {"stop": "{brand}", "help": "{brand} {help_contact}"}})
     with pytest.raises(RulesError) as caught:
         compile_rules([("r.toml", BRAND)], poorer)
     assert [problem.key for problem in caught.value.problems] == ["optout.reply.en.start"]
@@ -207,16 +209,38 @@ def test_the_documented_texts_of_the_shipped_rules_fit_one_sms() -> None:
     assert raw["template"]["order_status"]["max_segments"] == 1
 
 
-def test_what_the_shipped_rules_comment_out_is_right() -> None:
+def everything_shipped() -> Ruleset:
+    """The shipped rules with all that they comment out."""
     source = (Path(__file__).parent.parent / "conf" / "rules" / "acme.toml").read_text(encoding="utf-8")
     before, mark, rest = source.partition("# ---------------------------------------------------------------- more")
     shown, tests, _ = rest.partition("# ---------------------------------------------------------------- tests")
     assert mark
     assert tests  # those of the file hold without what is commented out
     plain = re.sub(r"^# ?", "", shown.partition("\n")[2], flags=re.MULTILINE)
-    before = re.sub(r"^# (reopen_window|max_auto_replies)", r"\1", before, flags=re.MULTILINE)
-    rules = compiled(before + plain)
+    options = "reopen_window|max_auto_replies|optout_by|phrases|free_text|double_opt_in|answer_first"
+    before = re.sub(rf"^# ({options}) ", r"\1 ", before, flags=re.MULTILINE)
+    return compiled(before + plain)
+
+
+def test_control_words_are_control_at_every_step_of_every_shipped_flow() -> None:
+    rules = everything_shipped()
     brand = rules.numbers["60606"]
+    waits = [(flow, step) for flow in brand.flows.values() for step in flow.steps.values() if step.answer or step.call]
+    assert len(waits) >= 2
+    for flow, step in waits:
+        for word, control in brand.controls.items():
+            session = Session(flow.name, rules.version, step.name, NOW, NOW + 900.0, call=0 if step.answer else 7)
+            state = Conversation(CONTACT, brand.name, 1, NOW, NOW, 1, number="60606", session=session)
+            decision = say(rules, word, state, now=NOW + 1.0)
+            if control.only_opted_out:
+                assert decision.outcome != "control", word
+                continue
+            assert (decision.outcome, decision.control) == ("control", control.kind), word
+            assert decision.state.session == (None if control.kind == "stop" else session), word
+
+
+def test_what_the_shipped_rules_comment_out_is_right() -> None:
+    brand = everything_shipped().numbers["60606"]
     assert brand.hours is not None
     assert brand.csat is not None
     assert brand.queues.keys() == {"care", "supervisors"}

@@ -33,7 +33,7 @@ def test_the_lists_are_complete_and_dated() -> None:
             continue
         by_kind.setdefault(control.kind, set()).add(word)
     assert by_kind == {
-        "stop": {*CFR, "stopall", "stop all", "optout", "remove", "arret"},
+        "stop": {*CFR, "stopall", "stop all", "optout", "remove", "td", "arret"},
         "start": {"start", "unstop", "yes"},
         "help": {"help", "info", "aide"},
     }
@@ -45,7 +45,7 @@ def test_every_shipped_language_has_all_three_texts() -> None:
     replies = built_in().replies
     assert replies.keys() == {"en", "fr"}
     for texts in replies.values():
-        assert texts.keys() == {"stop", "start", "help", "ask", "confirm"}
+        assert texts.keys() == {"stop", "start", "help", "ask", "confirm", "topic"}
         assert all("{brand}" in text for text in texts.values())
 
 

@@ -120,6 +120,7 @@ def test_one_agent_has_it() -> None:
     ("what", "values", "said"),
     [
         ("reply", {"text": " "}, "an empty text is not sent"),
+        ("reply", {"text": "\u202eolleh"}, "the text has U+202E in it (right-to-left override): take it out"),
         ("note", {}, "an empty note says nothing"),
         ("transfer", {}, "to whom? Name a queue or an agent"),
         ("transfer", {"queue": "x"}, "there is no queue `x`; there are: care, supervisors, last"),

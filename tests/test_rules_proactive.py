@@ -70,6 +70,8 @@ def test_a_text_goes_as_it_is() -> None:
         ({"template": "done"}, "template done has no value for {ok}"),
         ({"template": "", "text": " "}, "an empty text is not sent"),
         ({"flow": "nope"}, "there is no flow `nope`"),
+        ({"template": "", "text": "a\0b"}, "the text has U+0000 in it (a control character): take it out"),
+        ({"template": "", "text": "x" * 99_999}, "the text takes 654 SMS, and no message has more than 255"),
     ],
 )
 def test_what_cannot_be_made_is_refused(values: dict[str, str], problem: str) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bridge.records import Conversation
-from bridge.rules.quiet import Cap, QuietTable, Restraint, is_zone, zones_of
+from bridge.rules.quiet import Cap, QuietTable, Restraint, hours_of_state, is_zone, zones_of
 from tests.rules_helpers import BRAND, compiled, problems
 
 NEW_YORK, CHICAGO, LONDON, TOLL_FREE = "12125550100", "13125550100", "447700900123", "18005550100"
@@ -45,6 +45,53 @@ def at(text: str, zone: str = "America/New_York") -> float:
 def test_when_a_message_may_leave(contact: str, zone: str, now: str, free: str | None) -> None:
     until = Restraint().until(contact, None, at(now, zone))
     assert until == (0.0 if free is None else at(free, zone))
+
+
+HARTFORD, HOUSTON, EL_PASO, PROVIDENCE, MIAMI = (f"1{code}5550100" for code in (860, 713, 915, 401, 305))
+
+
+@pytest.mark.parametrize(
+    ("contact", "zone", "now", "free"),
+    [
+        (HARTFORD, "America/New_York", "2026-11-24 08:59", "2026-11-24 09:00"),
+        (HARTFORD, "America/New_York", "2026-11-24 09:00", None),
+        (HARTFORD, "America/New_York", "2026-11-24 20:30", "2026-11-25 09:00"),
+        (HARTFORD, "America/New_York", "2026-03-08 08:30", "2026-03-08 09:00"),
+        (HOUSTON, "America/Chicago", "2026-11-28 08:30", "2026-11-28 09:00"),
+        (HOUSTON, "America/Chicago", "2026-11-28 19:59", None),
+        (HOUSTON, "America/Chicago", "2026-11-28 20:00", "2026-11-29 12:00"),
+        (HOUSTON, "America/Chicago", "2026-11-29 12:00", None),
+        (EL_PASO, "America/Denver", "2026-11-24 08:30", "2026-11-24 09:00"),
+        (PROVIDENCE, "America/New_York", "2026-11-27 17:59", None),
+        (PROVIDENCE, "America/New_York", "2026-11-27 18:00", "2026-11-28 10:00"),
+        (PROVIDENCE, "America/New_York", "2026-11-29 17:00", "2026-11-30 09:00"),
+        (MIAMI, "America/New_York", "2026-11-24 08:00", None),
+    ],
+)
+def test_states_have_narrower_hours(contact: str, zone: str, now: str, free: str | None) -> None:
+    until = Restraint().until(contact, None, at(now, zone))
+    assert until == (0.0 if free is None else at(free, zone))
+
+
+def test_the_hours_of_states_are_those_of_messages_that_have_hours() -> None:
+    early = at("2026-11-24 08:30")
+    assert Restraint(QuietTable(by_state=False)).until(HARTFORD, None, early) == 0.0
+    assert Restraint(QuietTable(window=None)).until(HARTFORD, None, early) == 0.0
+    late = Restraint(QuietTable(window=(21 * 60, 32 * 60)))
+    assert late.until(MIAMI, None, at("2026-11-24 20:30")) == at("2026-11-25 08:00")
+    assert late.until(NEW_YORK, None, at("2026-11-24 20:30")) == 0.0
+    # Moved to London: the clock is the one there.
+    state = Conversation(HARTFORD, "acme", profile={"timezone": "Europe/London"})
+    assert Restraint().until(HARTFORD, state, at("2026-11-24 08:30", "Europe/London")) == at(
+        "2026-11-24 09:00", "Europe/London"
+    )
+    assert hours_of_state("8605550100") is None
+    assert hours_of_state("+18605550100") is not None
+
+
+def test_a_window_that_leaves_no_hour_of_a_state_is_no_endless_search() -> None:
+    night = Restraint(QuietTable(window=(8 * 60, 32 * 60 - 60)))  # only from seven to eight, when Connecticut sleeps
+    assert night.until(HARTFORD, None, at("2026-11-24 12:00")) > at("2026-11-25 00:00")
 
 
 def test_the_zone_of_the_profile_comes_first() -> None:

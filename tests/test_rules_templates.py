@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
 from bridge.records import Conversation
 from bridge.rules import Inbound
-from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render
+from bridge.rules.templates import MissingVariable, TemplateError, Text, compile_text, render, unsendable
 from tests.rules_helpers import BRAND, CONTACT, compiled, say
 
 KNOWN = {"brand": "Acme", "url": "a.example", "empty": ""}
@@ -86,6 +87,24 @@ def test_the_shortest_text_leaves_out_what_has_no_default() -> None:
     assert compile_text("{brand} {order} {name|you}.", KNOWN, {"order", "name"}).shortest() == "Acme  you."
 
 
+def test_what_no_message_can_have_is_said() -> None:
+    for fine in (
+        "",
+        "a\r\nb",
+        "\u05e9\u05dc\u05d5\u05dd \u2066Acme\u2069",
+        "\u202bacme\u202c",
+        "\U0001f600 \u200d",
+        "x" * 153 * 255,
+    ):
+        assert unsendable(fine) == "", fine
+    for odd, why in (
+        ("a\tb", "has U+0009 in it (a control character): take it out"),
+        ("\u202dx", "has U+202D in it (left-to-right override): take it out"),
+        ("x" * (153 * 255 + 1), "takes 256 SMS, and no message has more than 255"),
+    ):
+        assert unsendable(odd) == why
+
+
 def test_no_profile_however_odd_is_sent_with_a_hole() -> None:
     source = (
         BRAND
@@ -125,3 +144,31 @@ en = "{code} for {name}"
             assert not set("{}").intersection(text)
         assert decision.replies or decision.outcome == "escalated"
     assert sent > 5000
+
+
+def test_a_thousand_customers_of_many_languages_are_each_answered_in_their_own() -> None:
+    languages = ("en", "fr", "de", "es", "it", "pl")
+    source = BRAND + f"languages = {json.dumps(languages)}\n"
+    for language in languages[2:]:
+        source += f"""\
+[optout.reply.{language}]
+stop = "{{brand}}: no more, keine weiteren, no recibir, non riceverai, nie otrzymasz"
+start = "{{brand}}: freq frec. Rates may apply, tarifas. Stop."
+help = "{{brand}}: {{help_contact}}, freq frec. Rates may apply, tarifas. Stop."
+"""
+    source += '[[keyword]]\nwords = ["who"]\nreply = "who"\n'
+    source += "[[keyword]]\n" + "".join(f'words.{one} = ["in {one}"]\n' for one in languages) + 'reply = "who"\n'
+    source += "[template.who]\n" + "".join(f'{language} = "this is {language}"\n' for language in languages)
+    rules = compiled(source)
+    rng = random.Random(9)
+    states: dict[int, Conversation] = {}
+    spoken: dict[int, str] = {}
+    for _ in range(5000):
+        who, text = rng.randrange(1000), "who"
+        if rng.random() < 0.3:
+            spoken[who] = rng.choice(languages)
+            text = f"in {spoken[who]}"
+        decision = say(rules, text, states.get(who))
+        assert [reply.text for reply in decision.replies] == [f"this is {spoken.get(who, 'en')}"]
+        states[who] = decision.state
+    assert len(set(spoken.values())) == len(languages)

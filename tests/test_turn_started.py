@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge import inputs
+from bridge import evidence, inputs
 from bridge.deciding import DONE_BEFORE, start_addressing
 from bridge.events import Asked
 from bridge.rules import Request
@@ -134,6 +134,35 @@ def test_stop_wins_over_what_is_scheduled() -> None:
     assert bridge.submits() == []
     assert [(mt.state, mt.error) for mt in bridge.mts() if not mt.mo] == [("suppressed", "opted_out")]
     assert send(bridge, contact=CONTACT.decode()) == "opted_out"
+
+
+TOPICS = '[optout]\nscope = "topic"\n[optout.topics]\noffers = { en = "offers" }\nnews = { en = "news" }\n'
+
+
+def test_a_topic_that_is_stopped_alone_ends_and_the_rest_goes_on() -> None:
+    bridge = Bridge(link(), ruleset=rules(BRAND + TOPICS), now=NOON)
+    contact = CONTACT.decode()
+    for topic, at in (("offers", 60.0), ("news", 60.0), ("offers", 0.0)):
+        assert send(bridge, contact, topic=topic, at=str(NOON + at), text=topic) == ""
+    (offer,) = bridge.submits()
+    bridge.turn(bridge.answers(accepted(offer, b"m1")))
+    (question,) = bridge.send("STOP")
+    assert (offer.short_message, b"only offers" in question.short_message) == (b"offers", True)
+    bridge.turn(bridge.answers(accepted(question, b"m2")))
+    assert bridge.send("1") == []
+    assert send(bridge, contact, topic="offers") == "opted_out"
+    bridge.now += 60.0
+    bridge.turn()
+    assert bridge.reply_texts() == [b"news"]
+    assert [(mt.topic, mt.state, mt.error) for mt in bridge.mts() if mt.topic] == [
+        ("offers", "suppressed", "opted_out"),
+        ("news", "sent", ""),
+        ("offers", "accepted", ""),
+    ]
+    with bridge.store.turn() as turn:
+        rows = [row for _, row in turn.page("evidence", b"", 10)]
+    assert [evidence.read(row).kind for row in rows] == ["opted_out", "opted_in"]
+    assert evidence.verify(rows, conversation(bridge, contact).evidence) == ""
 
 
 def test_one_that_is_of_no_use_any_more_is_not_sent() -> None:

@@ -23,6 +23,7 @@ from bridge.training import trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bridge.config import Config
     from bridge.rules import Ruleset
@@ -118,6 +119,30 @@ def contact_of(number: str) -> str:
         return customers.contact_of(number)
     except ValueError as exc:
         raise CliProblem(str(exc)) from exc
+
+
+def contacts_of(numbers: Sequence[str], file: Path | None) -> list[str]:
+    """Return the numbers of a command line and those of its file, a number a line.
+
+    Raises:
+        CliProblem: There is none, one is no number, or the file cannot be read.
+    """
+    found = [contact_of(number) for number in numbers]
+    try:
+        lines = [] if file is None else file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as exc:
+        raise CliProblem(f"{file}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise CliProblem(f"{file}: is not UTF-8 text; a number a line is wanted") from exc
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                found.append(customers.contact_of(line.strip()))
+            except ValueError as exc:
+                raise CliProblem(f"{file}:{number}: {exc}") from exc
+    if not found:
+        raise CliProblem("name a number, or a --file of numbers")
+    return found
 
 
 def brands_of(config: Config, rules: Ruleset | None, given: str) -> list[str]:

@@ -16,7 +16,7 @@ from bridge.cli.common import config_option, printable
 from bridge.cli.explain import load_rules, standard_input, texted_number
 from bridge.explaining import CONTACT, reasons
 from bridge.records import Conversation
-from bridge.rules import Called, Inbound, Wake, decide, react
+from bridge.rules import Called, Inbound, Request, Wake, decide, react
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,7 @@ COMMANDS = """\
 /state        what is known of the conversation
 /timeout      let time pass until the conversation has something to do
 /call A=B …   let the open call return values; without any, let it fail
+/sent TOPIC   let a message of this topic, which we start, be the last that was sent
 /lang CODE    be a customer who was answered in this language
 /new          be another customer
 /quit         end"""
@@ -95,6 +96,8 @@ class Chat:
                 return self._timeout()
             case "/call":
                 return self._call(rest)
+            case "/sent":
+                return self._sent(rest.strip())
             case "/lang":
                 return self._language(rest.strip())
             case "/new":
@@ -106,7 +109,8 @@ class Chat:
     def _shown(self) -> list[str]:
         if self._state is None:
             return ["there is no conversation yet"]
-        known = msgspec.structs.asdict(self._state)
+        nothing = msgspec.structs.asdict(Conversation("", ""))
+        known = {name: value for name, value in msgspec.structs.asdict(self._state).items() if value != nothing[name]}
         return json.dumps(known, default=_plain, ensure_ascii=False, indent=2).splitlines()
 
     def _text(self, text: str) -> list[str]:
@@ -129,6 +133,16 @@ class Chat:
         values = dict(pair.partition("=")[::2] for pair in rest.split())
         called = Called(self._state.session.call, values, "" if values else "it failed")
         return self._done(react(called, self._state, self._ruleset, self._now))
+
+    def _sent(self, topic: str) -> list[str]:
+        brand = self._ruleset.numbers[self.number]
+        if topic not in brand.topics:
+            return [f"topics that can be stopped alone: {', '.join(brand.topics) or 'none; see [optout.topics]'}"]
+        state = self._state or Conversation(CONTACT, self.brand)
+        request = Request("send", "chat", {"text": topic, "topic": topic, "number": self.number})
+        decision = react(request, state, self._ruleset, self._now)
+        self._state = decision.state
+        return [f"(not sent: {decision.problem})" if decision.problem else f"(a message of the topic {topic} was sent)"]
 
     def _language(self, language: str) -> list[str]:
         known = self._ruleset.numbers[self.number].languages

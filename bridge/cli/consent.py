@@ -12,11 +12,12 @@ from rich.progress import track
 from bridge import config as configuration
 from bridge import rules
 from bridge.cli import CliProblem
-from bridge.cli.asking import asker, brands_of, contact_of, operator
+from bridge.cli.asking import asker, brands_of, contact_of, contacts_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.customers import evidence_row, optout_row
 from bridge.rules import Request
 from bridge.rules.consent import SOURCES
+from bridge.rules.topics import stopped
 from bridge.training import trainer
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from bridge.export import Row
 
+_DONE = {"optout.add": "opted out", "optout.remove": "opted in again", "consent.given": "recorded"}
 _MANY = 20
 """Numbers from which on progress is shown."""
 
@@ -73,15 +75,28 @@ def remove(
     _ask("optout.remove", numbers, file, brand, source, text, by, config)
 
 
+@click.command(name="consent")
+@_options
+def given(
+    numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
+) -> None:
+    """Record that customers have agreed to messages, as a link of their evidence; nothing is sent.
+
+    The evidence says to what words, when and where: that is what a carrier or a court asks for first.
+
+    \b
+    Example:
+      smppbridge contacts consent +14155550123 --source web --evidence "order form v7, box ticked 2026-11-24 10:02 UTC"
+    """  # noqa: D301  \b keeps click from wrapping the example
+    _ask("consent.given", numbers, file, brand, source, text, by, config)
+
+
 def _ask(
     kind: str, numbers: tuple[str, ...], file: Path | None, brand: str, source: str, text: str, by: str, config: Path
 ) -> None:
     settings = configuration.load(config)
     ruleset = rules.load(settings.bridge.rules, trainer(settings.bridge.data_dir, keep=False))
-    lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
-    contacts = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
-    if not contacts:
-        raise CliProblem("name a number, or a --file of numbers")
+    contacts = contacts_of(numbers, file)
     brands = brands_of(settings, ruleset, brand)
     request = Request(kind, by, {"source": source, "evidence": text})
     done, refused = 0, 0
@@ -94,7 +109,7 @@ def _ask(
                     click.echo(f"{contact}, {printable(name)}: {printable(problem)}", err=True)
                 else:
                     done += 1
-    click.echo(f"{'opted out' if kind == 'optout.add' else 'opted in again'}: {done}; refused: {refused}")
+    click.echo(f"{_DONE[kind]}: {done}; refused: {refused}")
     if refused and not done:
         raise CliProblem("nothing was changed")
 
@@ -105,7 +120,7 @@ def _ask(
 @click.option("--brand", default="", help="Only of this brand.")
 @click.option("--review", is_flag=True, help="Only those who said it in words of their own: was it meant so?")
 def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
-    """List who has opted out: when, how, and in which words.
+    """List who has opted out: of what, when, how, and in which words.
 
     \b
     Example:
@@ -115,7 +130,7 @@ def list_(config: Path, brand: str, *, as_json: bool, review: bool) -> None:
         rows = [
             optout_row(reader, state)
             for state in reader.conversations()
-            if state.opted_out and (not brand or state.brand == brand)
+            if (state.opted_out or stopped(state)) and (not brand or state.brand == brand)
         ]
     if review:
         rows = [row for row in rows if row["how"] in ("words", "typo", "phrase")]
@@ -165,8 +180,8 @@ def _print(row: Row) -> None:
     click.echo(f"{row['contact']}, {printable(str(row['brand']) or 'no brand')}: {row['state']}; chain {row['chain']}")
     events, messages = cast("list[Row]", row["events"]), cast("list[Row]", row["messages"])
     if events:
-        print_table(
-            ("time", "what", "how", "text", "by"),
-            [tuple(str(event.get(key, "")) for key in ("time", "what", "how", "text", "by")) for event in events],
-        )
+        shown = [
+            key for key in ("time", "what", "except", "how", "text", "by") if any(key in event for event in events)
+        ]
+        print_table(tuple(shown), [tuple(str(event.get(key, "")) for key in shown) for event in events])
     click.echo(f"{len(messages)} messages; --json or --out has them all")

@@ -6,7 +6,7 @@ import csv
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 from rich.console import Console
@@ -14,13 +14,15 @@ from rich.progress import track
 
 from bridge import config as configuration
 from bridge.cli import CliProblem, recipients
-from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, operator
+from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, contacts_of, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.cli.consent import given
 from bridge.cli.explain import load_rules
 from bridge.customers import contact_row, number_row
 from bridge.rules import Request
 from bridge.rules.profile import LANGUAGE
 from bridge.rules.quiet import zones_of
+from bridge.rules.topics import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +46,9 @@ def _who(command: Callable[..., None]) -> Callable[..., None]:
     by = click.option("--by", default=operator, help="Who does it. [default: the name of the account]")
     brand = click.option("--brand", default="", help="Of which brand. [default: of every brand that knows the number]")
     return by(brand(config_option(command)))
+
+
+contacts.add_command(given)
 
 
 @contacts.command(name="list")
@@ -110,6 +115,8 @@ def show(number: str, config: Path, *, as_json: bool, unmasked: bool) -> None:
     click.echo(f"{contact}: {about['region'] or 'region not known'}, {about['type'] or 'kind not known'}, {where}")
     for row in rows:
         state = f"opted out {row['opted_out']}" if row["opted_out"] else "may be written to"
+        if topics := cast("list[str]", row["stopped"]):
+            state += f", not about {printable(', '.join(topics))}"
         click.echo(f"{printable(str(row['brand']))}: {state}, last wrote {row['last_in'] or 'never'}")
         click.echo(f"  {printable(_fields(row)) or 'no profile'}")
 
@@ -229,6 +236,7 @@ def merge(other: str, number: str, config: Path, brand: str, by: str) -> None:
                 if theirs is not None:
                     values |= {f"field.{field}": value for field, value in theirs.profile.items()}
                     values["opted_out"] = "yes" if theirs.opted_out else ""
+                    values["stopped"] = ",".join(stopped(theirs))
                 items.append((one, name, Request("profile.merge", by, values)))
     _ask_each(config, items)
 
@@ -267,13 +275,7 @@ def deactivate(numbers: tuple[str, ...], file: Path | None, config: Path, brand:
     Example:
       smppbridge contacts deactivate --file gone.txt --evidence "carrier's list of 2026-11-24"
     """  # noqa: D301  \b keeps click from wrapping the example
-    try:
-        lines = [] if file is None else file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise CliProblem(f"{file}: cannot be read: {exc}") from exc
-    given = [contact_of(number) for number in [*numbers, *(line for line in lines if line.strip())]]
-    if not given:
-        raise CliProblem("name a number, or a --file of numbers")
+    given = contacts_of(numbers, file)
     request = Request("profile.deactivate", by, {"evidence": evidence})
     items: list[Item] = []
     unknown = 0

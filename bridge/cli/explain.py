@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from bridge.rules import Ruleset
 
+_SHOWN = 300
+"""Characters of a text that are shown."""
+
 
 @click.command()
 @config_option
@@ -49,7 +52,7 @@ def explain(config: Path, text: str | None, number: str | None, lang: str, *, as
         if as_json:
             click.echo(json.dumps(as_object(line, decision), ensure_ascii=False))
         else:
-            click.echo(printable(line))
+            click.echo(printable(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}… ({len(line):,} characters)"))
             for said in reasons(line, decision, ruleset, number):
                 click.echo(f"  {printable(said)}")
 

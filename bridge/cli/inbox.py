@@ -12,10 +12,11 @@ from bridge import history
 from bridge.cli import CliProblem
 from bridge.cli.asking import asker, operator
 from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.cli.explain import load_rules
 from bridge.customers import case_row, cases, most_urgent
 from bridge.export import iso
 from bridge.records import Mo
-from bridge.rules import Request
+from bridge.rules import Request, RulesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,17 @@ def list_(config: Path, queue: str, agent: str, *, as_json: bool) -> None:
         print_table(shown, [tuple(row[name] or "" for name in shown) for row in rows], right=("id",))
     else:
         click.echo("No case is open.")
+        _say_if_none_opens(config)
+
+
+def _say_if_none_opens(config: Path) -> None:
+    """Say so where the rules hand over to people, and no case opens."""
+    try:
+        ruleset = load_rules(configuration.load(config))
+    except RulesError:
+        return  # `check` says what is wrong with them
+    if ruleset.numbers and not any(brand.queues for brand in ruleset.numbers.values()):
+        click.echo("The rules have no [queue.NAME]: what they hand over to people is recorded, but opens no case.")
 
 
 def _find(reader: LmdbReader, number: int) -> tuple[Case, Conversation]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FEW = 8
 """An intent wants as many examples."""
+LITTLE = 0.5
+"""An intent of which less is known again needs more examples."""
 MANY = 2000
 """More examples take longer to train than anybody wants to wait for."""
 
@@ -31,6 +33,12 @@ def warnings(report: Report) -> list[str]:
         f"intent {intent.name} has few examples ({intent.examples}), give it {FEW} or more"
         for intent in report.intents
         if intent.examples < FEW
+    ]
+    found += [
+        f"intent {intent.name}: from customers, {round(intent.recall * intent.examples)} of its {intent.examples} "
+        "examples would have been known; give it more, several for each way of saying it"
+        for intent in report.intents
+        if intent.examples >= FEW and intent.recall < LITTLE
     ]
     found += [f'intent {name}: "{line}" is there twice' for name, line in report.duplicates]
     found += [f'"{line}" is an example of {first} and of {second}' for first, second, line in report.contradictions]

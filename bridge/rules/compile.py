@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.options import At, nearest
@@ -17,7 +19,8 @@ from bridge.rules.optout import KINDS, BuiltIn, Control, add_word
 from bridge.rules.patterns import Pattern, PatternError, PatternSet
 from bridge.rules.quiet import Restraint
 from bridge.rules.ruleset import Action, Brand, Texts
-from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text
+from bridge.rules.templates import MESSAGE_VARIABLES, TemplateError, Text, compile_text, unsendable
+from bridge.rules.topics import ANSWER, Topic
 from bridge.rules.typos import compile_typos
 from smppcore.text import count_segments
 
@@ -39,6 +42,7 @@ _NAMES_NEEDED = {
     "help": ("brand", "help_contact"),
     "ask": ("brand",),
     "confirm": ("brand",),
+    "topic": ("brand", "topic"),
 }
 _GROUP = re.compile(r"\(\?P?<(\w+)>")
 _DEFAULTED = re.compile(r"\{([A-Za-z_]\w*)\|")
@@ -125,9 +129,50 @@ def compile_file(
                 tables.privacy.retain_text,
                 tables.privacy.retain_facts,
                 answer_first,
+                _topics(tables.optout, languages, values, controls, at.child("optout"), shipped),
+                _topics_until(table, shipped),
             )
         )
     return brands, report, lint(tables, brands, at) if not at.problems else ()
+
+
+# ---------------------------------------------------------------- topics that can be stopped alone
+
+
+def _topics(
+    optout: OptoutTable,
+    languages: tuple[str, ...],
+    values: Mapping[str, str],
+    controls: Mapping[str, Control],
+    at: At,
+    shipped: BuiltIn,
+) -> Mapping[str, Topic]:
+    if optout.scope == "brand":
+        return {}
+    if not optout.topics:
+        at.child("scope").problem('needs [optout.topics], as offers = { en = "offers" }: what can be stopped alone')
+    topics = {}
+    for name, called in optout.topics.items():
+        here = at.child("topics").child(name)
+        texts: dict[str, Text] = {}
+        for language in languages:
+            if not normalise(called.get(language, "")):
+                here.problem(f"has no name in `{language}`: what customers call it")
+                continue
+            text = _text_of("topic", language, optout, {**values, "topic": called[language]}, at, shipped)
+            if text is not None:
+                texts[language] = text
+                texts.setdefault("", text)
+        answers = {ANSWER, *(" ".join(normalise(word)) for word in called.values())}
+        for word in sorted(answers & controls.keys()):
+            here.problem(f"is called `{word}`, which is a {controls[word].kind.upper()} word")
+        topics[name] = Topic(texts, frozenset(answers))
+    return topics
+
+
+def _topics_until(table: BrandTable, shipped: BuiltIn) -> float:
+    last = shipped.topics_until.get(table.country)
+    return inf if last is None else datetime.fromisoformat(last).replace(tzinfo=UTC).timestamp()
 
 
 # ---------------------------------------------------------------- control words and their texts
@@ -179,18 +224,24 @@ def _control_texts(
     texts: dict[str, dict[str, Text]] = {kind: {} for kind in kinds}
     for kind in kinds:
         for language in languages:
-            here = at.child("optout").child("reply").child(language).child(kind)
-            own = optout.reply.get(language)
-            source = getattr(own, kind) if own else ""
-            source = source or shipped.replies.get(language, {}).get(kind, "")
-            if not source:
-                here.problem(f"is missing, and there is no built-in text in `{language}`")
-                continue
-            text = _control_text(source, kind, values, here)
+            text = _text_of(kind, language, optout, values, at.child("optout"), shipped)
             if text is not None:
                 texts[kind][language] = text
                 texts[kind].setdefault("", text)
     return texts
+
+
+def _text_of(
+    kind: str, language: str, optout: OptoutTable, values: Mapping[str, str], at: At, shipped: BuiltIn
+) -> Text | None:
+    here = at.child("reply").child(language).child(kind)
+    own = optout.reply.get(language)
+    source = getattr(own, kind) if own else ""
+    source = source or shipped.replies.get(language, {}).get(kind, "")
+    if not source:
+        here.problem(f"is missing, and there is no built-in text in `{language}`")
+        return None
+    return _control_text(source, kind, values, here)
 
 
 def _control_text(source: str, kind: str, values: Mapping[str, str], at: At) -> Text | None:
@@ -209,9 +260,12 @@ def _control_text(source: str, kind: str, values: Mapping[str, str], at: At) -> 
     for slot in text.slots:
         if slot.default is None and slot.name != "number":
             at.problem(f"`{{{slot.name}}}` needs a default here, as {{{slot.name}|…}}")
+    if problem := unsendable(text.shortest()):
+        at.problem(problem)
+        return None
     segments = count_segments(text.shortest())
-    if kind == "stop" and segments > 1:
-        at.problem(f"takes {segments} SMS for {values['brand']}; the STOP text must fit one")
+    if kind in ("stop", "topic") and segments > 1:
+        at.problem(f"takes {segments} SMS for {values['brand']}; what confirms a STOP must fit one")
     return text
 
 
@@ -481,6 +535,9 @@ def _templates(
                 text = compile_text(source, values, values_later)
             except TemplateError as exc:
                 here.child(language).problem(str(exc))
+                continue
+            if problem := unsendable(text.shortest()):
+                here.child(language).problem(problem)
                 continue
             segments = count_segments(text.shortest())
             if table.max_segments and segments > table.max_segments:

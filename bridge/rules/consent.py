@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bridge.rules import people
+from bridge.rules import people, topics
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.numbers import is_short_code
@@ -49,7 +49,7 @@ def control(word: Control, whole: str, brand: Brand, message: Inbound, after: Co
     if word.kind == "stop":
         return _stop(brand, message, after, now, "word", whole)
     if word.kind == "start":
-        return _start(word, brand, message, after, now, whole)
+        return _start(word, brand, message, after, now)
     return _answered("help", brand, message, after, now)
 
 
@@ -64,7 +64,7 @@ def free_text(found: str, brand: Brand, message: Inbound, after: Conversation, n
         now: Seconds since the epoch.
     """
     if brand.free_text == "optout":
-        return _stop(brand, message, after, now, found, message.text)
+        return _stop(brand, message, after, now, found)
     if brand.free_text == "ask":
         after.messages_out += 1
         return Decision("replied", "optout", "optout.ask", "", (_text("ask", brand, message, after, False),), after)
@@ -74,7 +74,7 @@ def free_text(found: str, brand: Brand, message: Inbound, after: Conversation, n
     return Decision("escalated", "optout", "optout.escalate", "", told, after, f"{to.detail}: {to.note}", facts=facts)
 
 
-def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: str, raw: str) -> Decision:
+def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: str, whole: str = "") -> Decision:
     layer = "control" if how == "word" else "optout"
     rule = "optout.stop" if how == "word" else f"optout.{how}"
     after.unmatched, after.session, after.offered, after.opting_in = 0, None, (), 0.0
@@ -84,14 +84,19 @@ def _stop(brand: Brand, message: Inbound, after: Conversation, now: float, how: 
             return _answered("stop", brand, message, after, now)
         return Decision("control", layer, rule, "stop", (), after, "already opted out")
     after.opted_out = now
+    asked = topics.ask(whole, brand, message, after, now) if whole and after.topics is not None else None
     by = "" if brand.carrier_answers else "confirmed by one reply"
-    fact = Fact("opted_out", {"how": how, "text": raw, "number": message.number, "confirmation": by})
+    if asked is not None:
+        by += f", which asks whether only {asked[1]} was meant"
+    fact = Fact("opted_out", {"how": how, "text": message.text, "number": message.number, "confirmation": by})
     decision = _answered("stop", brand, message, after, now)
+    if asked is not None:
+        decision.replies, decision.detail = (asked[0],), f"asks whether only {asked[1]} was meant"
     decision.layer, decision.rule, decision.facts = layer, rule, (fact,)
     return decision
 
 
-def _start(word: Control, brand: Brand, message: Inbound, after: Conversation, now: float, raw: str) -> Decision:
+def _start(word: Control, brand: Brand, message: Inbound, after: Conversation, now: float) -> Decision:
     if after.opted_out and brand.double_opt_in:
         confirms = word.only_opted_out and now - after.opting_in <= _CONFIRM
         if not confirms:
@@ -101,9 +106,10 @@ def _start(word: Control, brand: Brand, message: Inbound, after: Conversation, n
                 "control", "control", "optout.confirm", "start", (_text("confirm", brand, message, after, True),), after
             )
     facts: tuple[Fact, ...] = ()
-    if after.opted_out:
-        facts = (Fact("opted_in", {"how": "word", "text": raw, "number": message.number}),)
+    if after.opted_out or topics.stopped(after):
+        facts = (Fact("opted_in", {"how": "word", "text": message.text, "number": message.number}),)
     after.opted_out = after.opting_in = 0.0
+    after.topics = None
     after.unmatched = 0
     decision = _answered("start", brand, message, after, now)
     decision.facts = facts
@@ -134,27 +140,34 @@ def asked(request: Request, state: Conversation, now: float) -> Decision:
     """Take back or give consent on the word of an operator; no SMS confirms it.
 
     Args:
-        request: optout.add or optout.remove, with source (one of SOURCES) and evidence.
+        request: optout.add, optout.remove or consent.given (of somebody who has not opted out: only recorded), with
+            source (one of SOURCES) and evidence.
         state: The conversation so far; it is not changed.
         now: Seconds since the epoch.
     """
     values: Mapping[str, str] = request.values
     source, evidence = values.get("source", ""), values.get("evidence", "")
-    added = request.kind == "optout.add"
+    added, given = request.kind == "optout.add", request.kind == "consent.given"
     problem = ""
     if source not in SOURCES:
         problem = f"the source must be one of {', '.join(SOURCES)}"
     elif not added and not evidence.strip():
-        problem = "to take an opt-out back needs evidence of the customer's wish"
-    elif added == bool(state.opted_out):
+        problem = f"{'consent' if given else 'to take an opt-out back'} needs evidence of the customer's wish"
+    elif given and state.opted_out:
+        problem = "has opted out; `smppbridge optout remove` takes that back"
+    elif given:
+        pass
+    elif added == bool(state.opted_out or (not added and topics.stopped(state))):
         problem = "has opted out already" if added else "has not opted out"
     if problem:
         return Decision("silent", "", "", "", (), state, problem=problem)
     after = replace(state)
     said: dict[str, str | int | float] = {"how": source, "text": evidence, "by": request.by}
+    if given:
+        return Decision("silent", "", "", "", (), after, facts=(Fact("opted_in", said),))
     if added:
         after.opted_out, after.session, after.offered = now, None, ()
     else:
-        after.opted_out = 0.0
+        after.opted_out, after.topics = 0.0, None
     after.opting_in = 0.0
     return Decision("silent", "", "", "", (), after, facts=(Fact("opted_out" if added else "opted_in", said),))

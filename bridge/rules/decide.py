@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.rules import consent, people, rating
+from bridge.rules import consent, people, rating, topics
 from bridge.rules.escalation import Escalation, hand_over
 from bridge.rules.flows import engine as flows
 from bridge.rules.flows.flow import fill_in
@@ -62,6 +62,10 @@ def _decide(brand: Brand, message: Inbound, after: Conversation, rules: Ruleset,
     words = normalise(message.text)
     whole = " ".join(words)
     control = brand.controls.get(whole)
+    if after.opted_out and after.topics is not None:
+        decision = topics.answered(control, whole, brand, message, after, now)
+        if decision is not None:
+            return decision
     if control is not None and (after.opted_out or not control.only_opted_out):
         if whole in brand.answer_first and after.session is not None and (taken := _taken(rules, message, after, now)):
             return taken

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bridge.options import At
     from bridge.rules.ruleset import Brand
     from bridge.rules.tables import RulesTables
+    from bridge.rules.templates import Text
 
 _NAME = r"((?:[a-z0-9-]+\.)+[a-z]{2,})"
 _DOMAIN = re.compile(rf"(?:https?://|(?=www\.)){_NAME}|(?<![@\w.-]){_NAME}(?=/)", re.IGNORECASE)
@@ -82,6 +84,10 @@ def lint(tables: RulesTables, brands: Iterable[Brand], at: At) -> tuple[Problem,
     for brand in brands:
         work.controls(brand, tables)
         work.templates(brand, tables)
+        if brand.topics:
+            work.topics(brand)
+    if tables.optout.topics and tables.optout.scope != "topic":
+        work.note(at.child("optout").child("topics"), 'has no effect without scope = "topic"')
     for word in tables.optout.answer_first:
         here = at.child("optout").child("answer_first")
         work.note(
@@ -103,21 +109,38 @@ class _Lint:
         """The answers to STOP, START and HELP."""
         table = tables.brand[brand.name]
         allowed = {domain for value in (*table.vars.values(), table.help_contact) for domain in domains(value)}
-        for kind in KINDS:
-            for language, text in brand.control_texts[kind].items():
+        texts: dict[str, Iterable[tuple[str, Text]]] = {kind: brand.control_texts[kind].items() for kind in KINDS}
+        texts["topic"] = [one for topic in brand.topics.values() for one in topic.question.items()]
+        for kind, by_language in texts.items():
+            for language, text in by_language:
                 own = tables.optout.reply.get(language)
                 if not language or own is None or not getattr(own, kind):
                     continue  # shipped, or the same once more
                 here = self._at.child("optout").child("reply").child(language).child(kind)
                 words = text.shortest()
                 self._links(here, words, allowed, brand)
-                if kind == "stop":
+                if kind in ("stop", "topic"):
                     self._says(here, words, language, self._markers.no_more, "that no more messages come", must=True)
                     continue
                 must = brand.country == "US"
                 self._says(here, words, language, self._markers.frequency, "how often messages come", must=must)
                 self._says(here, words, language, self._markers.rates, "that rates may apply", must=must)
                 self._says(here, words, language, self._markers.how_to_stop, "how to stop", must=must)
+
+    def topics(self, brand: Brand) -> None:
+        """A STOP that ends one topic alone is allowed for a time, and not everywhere."""
+        here = self._at.child("optout").child("scope")
+        what = "STOP to a message of a topic ends that topic alone if the customer says so, else everything"
+        self.note(here, f"{what}; ask your lawyers whether that will do where your customers are")
+        if brand.topics_until < inf:
+            last = datetime.fromtimestamp(brand.topics_until, UTC).date().isoformat()
+            self.note(
+                here,
+                f"in {brand.country} that is allowed until {last} (DA 26-12), which may change: from that day on "
+                f"STOP to {brand.name} ends everything",
+            )
+        if brand.carrier_answers:
+            self.note(here, f"the carrier answers STOP to {brand.name}, and ends everything")
 
     def _says(
         self, at: At, text: str, language: str, known: Mapping[str, tuple[str, ...]], what: str, *, must: bool
@@ -151,6 +174,11 @@ class _Lint:
                     if domain in self._markers.shorteners:
                         here.problem(f"has a link to {domain}: carriers refuse public shorteners")
                     used.add(domain)
+                if table.marketing:
+                    # UK PECR reg. 22 and 23: who it is from, and a simple way to refuse, each time.
+                    if not re.search(r"\{brand(\||\})", source):
+                        here.problem("is marketing: it must name the sender, with {brand}")
+                    self._says(here, words, language, self._markers.how_to_stop, "how to stop", must=True)
                 self._costs(here, words, source)
             if table.reviewed and name in brand.texts:
                 self._age(self._at.child("template").child(name).child("reviewed"), table.reviewed)

@@ -144,7 +144,13 @@ def _check_brands(tables: RulesTables, at: At, owners: dict[str, str]) -> None:
         zones = zoneinfo.available_timezones()
         # A system without time zone data knows none at all.
         if zones and brand.timezone not in zones:
-            here.child("timezone").problem(f"there is no time zone `{brand.timezone}`{nearest(brand.timezone, zones)}")
+            place = brand.timezone.replace(" ", "_")
+            near = (
+                nearest(place, zones)
+                or nearest(f"America/{place}", zones, 0.9)
+                or nearest(f"Europe/{place}", zones, 0.9)
+            )
+            here.child("timezone").problem(f"there is no time zone `{brand.timezone}`{near}")
 
 
 def _own(thing: str, brand: str, at: At, owners: dict[str, str]) -> None:

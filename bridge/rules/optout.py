@@ -45,6 +45,8 @@ class BuiltIn:
     """Language → kind → template."""
     requests: Requests
     """Recognises requests to stop in people's own words."""
+    topics_until: Mapping[str, str]
+    """By country, the day from which on STOP to a message of one topic ends all topics."""
 
 
 def built_in() -> BuiltIn:
@@ -54,7 +56,7 @@ def built_in() -> BuiltIn:
     for words in data["words"]:
         for word in words["list"]:
             add_word(controls, word, words["control"], words["language"], words.get("only_opted_out", False))
-    return BuiltIn(data["date"], controls, data["reply"], requests())
+    return BuiltIn(data["date"], controls, data["reply"], requests(), data["topics_until"])
 
 
 def add_word(

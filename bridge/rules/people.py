@@ -23,7 +23,7 @@ from bridge.records import Case
 from bridge.rules import rating
 from bridge.rules.message import Decision, Fact, Inbound, Reply
 from bridge.rules.numbers import is_short_code
-from bridge.rules.templates import MissingVariable, render
+from bridge.rules.templates import MissingVariable, render, unsendable
 from bridge.rules.threads import known, next_wake
 
 if TYPE_CHECKING:
@@ -266,6 +266,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
             facts = (Fact("taken", {"case": case.id, "agent": request.by}),)
         case "reply" if not text:
             problem = "an empty text is not sent"
+        case "reply" if problem := unsendable(text):
+            problem = f"the text {problem}"
         case "reply" if state.opted_out:
             problem = "opted_out: the customer wants no messages"
         case "reply":

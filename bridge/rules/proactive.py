@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from bridge.records import Context
+from bridge.rules import topics
 from bridge.rules.message import Decision, Fact, Inbound, Reply
-from bridge.rules.templates import MissingVariable, render
+from bridge.rules.templates import MissingVariable, render, unsendable
 from bridge.rules.threads import known
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
         return _refused(state, "no brand has that service number")
     if state.opted_out:
         return _refused(state, "opted_out")
+    topic, at = values.get("topic", ""), float(values.get("at", "0"))
+    if topic in topics.stopped(state):
+        return _refused(state, "opted_out")
     after = replace(state)
     after.number, after.link = after.number or values.get("number", ""), after.link or values.get("link", "")
     if not after.language and values.get("language") in brand.languages:
@@ -57,11 +61,14 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
             return _refused(state, f"template {template} has no value for {{{exc.name}}}")
     if not text.strip():
         return _refused(state, "an empty text is not sent")
+    if problem := unsendable(text):
+        return _refused(state, f"the text {problem}")
     flow, until = values.get("flow", ""), float(values.get("until", "0"))
     if flow and flow not in brand.flows:
         return _refused(state, f"there is no flow `{flow}`")
     if until > now:
         after.contexts = (Context(0, until, flow, given), *after.contexts)[:_MOST_CONTEXTS]
+    topics.sent(topic, at, brand, after)
     after.messages_out += 1
     reply = Reply(
         template,
@@ -69,8 +76,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
         by=request.by,
         started=True,
         expires=float(values.get("expires", "0")),
-        topic=values.get("topic", ""),
-        at=float(values.get("at", "0")),
+        topic=topic,
+        at=at,
         number=values.get("number", ""),
         link=values.get("link", ""),
     )

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from bridge.options import At, BadValue, fill, nearest
 from bridge.records import Conversation
+from bridge.rules import topics
 from bridge.rules.answers.reading import AnswerError, compile_answer
 from bridge.rules.answers.setting import Setting
 from bridge.rules.flows.tables import WaitTable
@@ -116,8 +117,8 @@ def asked(request: Request, state: Conversation, brand: Brand | None, now: float
 
     Args:
         request: profile.set (values by field, "" = forget it), profile.merge (`number`: another number of the same
-            customer; his fields as `field.NAME`, `opted_out` if he has), profile.deactivate (the number was given
-            back; `evidence`) or profile.erase.
+            customer; his fields as `field.NAME`, `opted_out` if he has, the topics that he has `stopped`),
+            profile.deactivate (the number was given back; `evidence`) or profile.erase.
         state: The conversation so far; it is not changed.
         brand: Of the conversation, None if no rules have it any more.
         now: Seconds since the epoch.
@@ -168,6 +169,7 @@ def _merge(request: Request, state: Conversation, now: float) -> Decision:
     after.also = tuple(dict.fromkeys((*state.also, number)))
     facts = [Fact("merged", {"by": request.by, "number": number})]
     # One customer, one will: whoever has said STOP with one number has said it.
+    after.topics = topics.stop_too(state, request.values)
     if request.values.get("opted_out") == "yes" and not state.opted_out:
         after.opted_out, after.session, after.offered = now, None, ()
         after.wake = next_wake(after)
@@ -216,7 +218,12 @@ def former(state: Conversation, now: float) -> Conversation:
 def _erase(request: Request, state: Conversation) -> Decision:
     """Forget everything but the will not to be written to, and its evidence."""
     after = Conversation(
-        state.contact, state.brand, opted_out=state.opted_out, evidence=state.evidence, last=state.last
+        state.contact,
+        state.brand,
+        opted_out=state.opted_out,
+        evidence=state.evidence,
+        last=state.last,
+        topics=topics.only_stopped(state),
     )
     return Decision("silent", "", "", "", (), after, facts=(Fact("erased", {"by": request.by}),))
 

@@ -9,27 +9,35 @@
     per   = "24h"
 
 The recipient's zone is that of the profile, else that of the number, else the brand's. A number that may be in several
-zones is written to when it is no quiet hour in any of them. Answers are never held back by this.
+zones is written to when it is no quiet hour in any of them. States of the US with narrower hours of their own
+(data/quiet.toml) are told by the area code. Answers are never held back by this.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import cache, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers import timezone as number_zones
 
-from bridge.options import At, Seconds, SomeSeconds  # noqa: TC001  fill() reads the hints
-from bridge.rules.hours import Window, read_window
+from bridge.options import At, Seconds, SomeSeconds, parse
+from bridge.rules.hours import Hours, Window, read_hours, read_window
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.records import Conversation
+    from bridge.rules.hours import HoursTable
 
 _DAY = 1440
+_US_DIGITS = 11
+_MOST_TURNS = 14
 ZONE_FIELD = "timezone"
 """The field of the profile that says where a customer is."""
 
@@ -48,6 +56,8 @@ class QuietTable:
     """So long after a text of the customer, messages may leave all the same."""
     on_hit: Literal["hold", "drop"] = "hold"
     """Wait until the window is over, or do not send at all."""
+    by_state: bool = True
+    """Keep to the narrower hours of single states of the US as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +91,23 @@ class Restraint:
             return 0.0
         own = "" if state is None else state.profile.get(ZONE_FIELD, "")
         zones = (own,) if own else zones_of(contact) or (self.zone,)
-        free = _free(quiet.window, zones, now)
+        free = self._out_of(quiet.window, zones, now)
+        state_hours = hours_of_state(contact) if quiet.by_state else None
+        if state_hours is not None:
+            # Each may lead to a time that the other does not have; within some days both have one, or there is none.
+            for _ in range(_MOST_TURNS):
+                opens = max(Hours(state_hours, zone).opens(free) for zone in zones)
+                if opens <= free:
+                    break
+                free = self._out_of(quiet.window, zones, opens)
+        return 0.0 if free <= now else free
+
+    def _out_of(self, window: Window, zones: tuple[str, ...], now: float) -> float:
+        """Return when no zone is in the window: `now` if none is, or if there is no such time."""
+        free = _free(window, zones, now)
         if free is None:
-            free = _free(quiet.window, (self.zone,), now)
-        return 0.0 if free is None or free <= now else free
+            free = _free(window, (self.zone,), now)
+        return now if free is None else free
 
     def capped(self, topic: str, state: Conversation | None, now: float) -> bool:
         """Return whether the customer has had enough messages of a topic."""
@@ -98,6 +121,24 @@ class Restraint:
         if self.cap.count:
             before = state.started_messages.get(topic, ())[-self.cap.count + 1 :] if self.cap.count > 1 else ()
             state.started_messages = {**state.started_messages, topic: (*before, now)}
+
+
+@cache
+def _by_area_code() -> Mapping[str, HoursTable]:
+    name = "data/quiet.toml"
+    raw, at = parse(files("bridge.rules").joinpath(name).read_text(encoding="utf-8"), name, Path())
+    found: dict[str, HoursTable] = {}
+    for state in cast("list[dict[str, Any]]", raw["state"]):
+        hours = read_hours(state["hours"], at)
+        assert hours is not None  # noqa: S101  they are a table
+        found |= {f"1{code}": hours for code in state["area_codes"]}
+    return found
+
+
+def hours_of_state(contact: str) -> HoursTable | None:
+    """Return the hours of the state of the US that a number belongs to, None for one without hours of its own."""
+    number = contact.removeprefix("+")
+    return _by_area_code().get(number[:4]) if len(number) == _US_DIGITS else None
 
 
 @lru_cache(maxsize=100_000)

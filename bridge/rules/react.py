@@ -36,7 +36,7 @@ def react(event: Event, state: Conversation, rules: Ruleset, now: float) -> Deci
     after = replace(state)
     if isinstance(event, Request):
         brand = rules.numbers.get(event.values.get("number", "") or state.number) or rules.named(state.brand)
-        if event.kind in ("optout.add", "optout.remove"):
+        if event.kind in ("optout.add", "optout.remove", "consent.given"):
             return consent.asked(event, state, now)
         if event.kind.startswith("case."):
             return people.asked(event, state, rules.numbers.get(state.number), now)

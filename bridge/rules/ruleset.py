@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from bridge.rules.quiet import Restraint
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bridge.rules.profile import FieldTable
     from bridge.rules.rating import CsatTable
     from bridge.rules.templates import Text
+    from bridge.rules.topics import Topic
     from bridge.rules.typos import Typos
 
 Texts = Mapping[str, "Text"]
@@ -124,6 +126,10 @@ class Brand:
     """Seconds for which the evidence of a customer who is forgotten is kept, 0.0 = for good."""
     answer_first: frozenset[str] = frozenset()
     """STOP words, normalised, that a flow which waits may take before they opt out."""
+    topics: Mapping[str, Topic] = field(default_factory=dict)
+    """Those that can be stopped alone."""
+    topics_until: float = inf
+    """From then on STOP ends everything, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from bridge.records import Conversation
+from bridge.records import Conversation, Topics
 from bridge.rules.decide import decide
 from bridge.rules.message import Called, Decision, Inbound
 from bridge.rules.react import react
@@ -44,7 +44,13 @@ def _run(test: SelfTestTable, number: str, at: At, rules: Ruleset) -> None:
     if not test.say or len(test.say) != len(test.expect):
         at.problem(f"`say` has {len(test.say)} texts and `expect` {len(test.expect)}; each text needs its answer")
         return
-    state: Conversation | None = Conversation(_CONTACT, brand, language=test.lang) if test.lang else None
+    state: Conversation | None = None
+    if test.lang or test.after:
+        topics = Topics(test.after) if test.after else None
+        state = Conversation(_CONTACT, brand, language=test.lang, topics=topics)
+    if test.after and test.after not in rules.numbers[number].topics:
+        at.child("after").problem(f"there is no topic `{test.after}` in [optout.topics]")
+        return
     start = _begins(test, rules.numbers[number], at)
     for step, (said, expected) in enumerate(zip(test.say, test.expect, strict=True)):
         decision = decide(Inbound(said, _CONTACT, number), state, rules, start + step, step + 1)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from bridge.options import At, BadValue, Seconds, SomeSeconds, nearest, text, whole
+from bridge.options import At, BadValue, Seconds, SomeSeconds, flag, nearest, text, whole
 from bridge.rules.escalation import Escalation, read_escalation
 from bridge.rules.flows.tables import FlowTable  # noqa: TC001  fill() reads the hints
 from bridge.rules.guard import GuardTable
@@ -95,14 +95,18 @@ class ControlTexts:
     """For `free_text = "ask"`."""
     confirm: str = ""
     """For `double_opt_in`."""
+    topic: str = ""
+    """For `scope = "topic"`: confirms STOP, and asks whether only {topic} was meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptoutTable:
     """[optout]: more control words and other texts; the built-in words always stay."""
 
-    scope: Literal["brand"] = "brand"
-    """What an opt-out covers: everything of the brand."""
+    scope: Literal["brand", "topic"] = "brand"
+    """What STOP covers: everything of the brand; or, to a message of one of `topics`, that topic if he says so."""
+    topics: dict[str, dict[str, str]] = field(default_factory=dict)
+    """For `scope = "topic"`: what customers call a topic of messages that we start, by language."""
     answer_first: tuple[str, ...] = ()
     """STOP words that a flow which waits for an answer may take before they opt out; "stop" itself is refused."""
     keywords: Annotated[dict[str, tuple[str, ...]], _words_by_language] = field(default_factory=dict)
@@ -165,6 +169,8 @@ class TemplateTable:
     """When somebody last looked whether it still holds, as "2026-11-24"; `check --older-than` lists the old ones."""
     given: tuple[str, ...] = ()
     """Variables that come with the message when `send` uses it, as the columns of a file."""
+    marketing: bool = False
+    """It sells something: it must name the brand and say how to stop."""
 
 
 _max_segments = whole(1, 255)
@@ -174,7 +180,7 @@ def _template(value: object, at: At) -> TemplateTable:
     if not isinstance(value, dict):
         raise BadValue('must be a table of texts by language, as en = "…"')
     texts: dict[str, str] = {}
-    max_segments, reviewed = 0, ""
+    max_segments, reviewed, marketing = 0, "", False
     given: tuple[str, ...] = ()
     for key, item in value.items():
         here = at.child(key)
@@ -183,16 +189,19 @@ def _template(value: object, at: At) -> TemplateTable:
                 max_segments = _max_segments(item, here)
             elif key == "reviewed":
                 reviewed = text(item, here)
+            elif key == "marketing":
+                marketing = flag(item, here)
             elif key == "given":
                 given = _words(item, here)
             elif _LANGUAGE.fullmatch(key):
                 texts[key] = text(item, here)
             else:
-                known = ["max_segments", "given", "reviewed"]
-                here.problem(f"is neither a language code nor `max_segments`, `reviewed`, `given`{nearest(key, known)}")
+                known = ["max_segments", "reviewed", "given", "marketing"]
+                named = ", ".join(f"`{name}`" for name in known)
+                here.problem(f"is neither a language code nor {named}{nearest(key, known)}")
         except BadValue as exc:
             here.problem(str(exc))
-    return TemplateTable(texts, max_segments, reviewed, given)
+    return TemplateTable(texts, max_segments, reviewed, given, marketing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +247,8 @@ class SelfTestTable:
     """For each: the template of the answer, "optout.stop" and its like, "escalated", or "" for no answer."""
     lang: str = ""
     """The language in which the customer was answered before; "" = a new customer."""
+    after: str = ""
+    """The topic of a message that we started just before; "" = there was none."""
     number: str = ""
     """The service number that is texted; "" = the first of the file's first brand."""
     at: str = ""

@@ -9,11 +9,13 @@ has a default and is not near a name that something sets. ``{{`` and ``}}`` are 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from bridge.options import nearest
 from bridge.rules.message import Inbound
+from smppcore.text import count_segments
 
 
 class MissingVariable(Exception):
@@ -76,6 +78,9 @@ class Text:
         return self.head + "".join((slot.default or "") + slot.tail for slot in self.slots)
 
 
+_OVERRIDES = frozenset("\u202d\u202e")
+_MOST_PARTS = 255
+"""What the octet for the number of parts can say (3GPP TS 23.040 §9.2.3.24.1)."""
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -124,6 +129,20 @@ def compile_text(source: str, known: Mapping[str, str], captured: Collection[str
         for (name, default), tail in zip(found, literals[1:], strict=True)
     )
     return Text(literals[0], tuple(slots))
+
+
+def unsendable(words: str) -> str:
+    """Return why no message can have these words, "" if it can.
+
+    Control characters do on telephones what nobody meant, and those that override the direction of writing let a text
+    read otherwise than it is. Marks for Arabic and Hebrew within other texts are fine.
+    """
+    for character in words:
+        if (unicodedata.category(character) == "Cc" and character not in "\r\n") or character in _OVERRIDES:
+            name = unicodedata.name(character, "a control character")
+            return f"has U+{ord(character):04X} in it ({name.lower()}): take it out"
+    parts = count_segments(words)
+    return f"takes {parts} SMS, and no message has more than {_MOST_PARTS}" if parts > _MOST_PARTS else ""
 
 
 def render(text: Text, variables: Mapping[str, str], message: Inbound) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from bridge.records import Conversation
 
 if TYPE_CHECKING:
+    from bridge.records import Topics
     from bridge.rules.message import Inbound
 
 
@@ -72,6 +75,7 @@ def receive(
             personal=state.personal,
             started_messages=state.started_messages,
             also=state.also,
+            topics=_carried(state),
         )
     return Conversation(
         message.contact,
@@ -112,7 +116,16 @@ def receive(
         state.also,
         state.inquiry,
         state.human,
+        state.topics,
     )
+
+
+def _carried(state: Conversation) -> Topics | None:
+    """Return the topics for the next conversation: that of a message which nothing has followed is still the last."""
+    topics = state.topics
+    if topics is None or not topics.last:
+        return topics
+    return replace(topics, texts=0) if topics.texts == state.messages_in else replace(topics, last="")
 
 
 def next_wake(state: Conversation) -> float:

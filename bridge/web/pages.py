@@ -16,6 +16,7 @@ from bridge.export import iso
 from bridge.live import case_rows, live_row
 from bridge.reporting import UNMATCHED, hidden, strangers, unsure_of
 from bridge.reports import clusters
+from bridge.rules.topics import stopped
 from bridge.web.access import Problem
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def consent(reader: LmdbReader, brand: str, limit: int, after: str) -> Row:
     """Who wants no messages."""
 
     def wanted(each: Conversation) -> bool:
-        return bool(each.opted_out) and brand in ("", each.brand)
+        return bool(each.opted_out or stopped(each)) and brand in ("", each.brand)
 
     return _listed(reader, lambda each: optout_row(reader, each), wanted, limit, after)
 

@@ -223,5 +223,7 @@ def _followers(step: Step) -> Iterator[str]:
     """Yield the steps that may come after this one without an answer of the customer."""
     if step.answer is None or step.skip_if is not None:
         yield from (name for _, name in step.next)
-    if step.answer is None and step.call:
+    if step.answer is not None:
+        yield step.on_timeout.then
+    elif step.call:
         yield step.on_error.then

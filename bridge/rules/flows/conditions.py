@@ -92,7 +92,9 @@ class _Parser:
         while position < len(source):
             token = _TOKEN.match(source, position)
             if token is None:
-                raise ConditionError(f"cannot be read from `{source[position:].strip()[:20]}` on")
+                rest = source[position:].strip()
+                mend = "; equal is written ==" if rest.startswith("=") else ""
+                raise ConditionError(f"cannot be read from `{rest[:20]}` on{mend}")
             kind = token.lastgroup or ""
             word = token[kind]
             self._tokens.append(("word" if word in _WORDS else kind, word))
