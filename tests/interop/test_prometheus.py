@@ -190,7 +190,9 @@ async def watched(server: str, folder: Path) -> AsyncIterator[Watched]:
 
         await listening(http)
         # The first look into the store starts the process for it, which takes longer than these scrapes may.
-        assert b"smppbridge_survey_success 1.0" in (await metrics(AUTHORIZATION)).content
+        with trio.fail_after(PATIENCE):
+            while b"smppbridge_survey_success 1.0" not in (await metrics(AUTHORIZATION)).content:
+                pass
         async with program(watch) as prometheus:
             await prometheus.line("Server is ready to receive web requests")
             yield Watched(bridge, Asking(client), smpp, metrics)
