@@ -163,6 +163,7 @@ def logging_to(
     """
     handler = Handler(settings, stream, clock)
     root = logging.getLogger()
+    before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     for noisy in ("hypercorn", "httpx2"):
@@ -172,3 +173,4 @@ def logging_to(
     finally:
         handler.sweep(all_of_it=True)
         root.removeHandler(handler)
+        root.setLevel(before)
