@@ -87,6 +87,8 @@ _id = struct.Struct(">Q")
 _part = struct.Struct(">QH")
 _hour = struct.Struct(">I")
 _due = struct.Struct(">QQ")
+_pack = msgspec.msgpack.Encoder().encode
+"""For what every message adds to: it takes half the time of msgpack's."""
 _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
 _UNREADABLE = (msgspec.DecodeError, RecordVersionError)
@@ -446,13 +448,13 @@ class LmdbTurn:
                 put(row_key, value, db=t.side[table])
         p_ = c.position
         if c.log:
-            put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
+            put(key(p_.commit), _pack((p_.time, c.log)), db=t.log, append=True)
         put(b"position", _pack_position(p_), db=t.meta)
 
     def _write_recent(self, step: Step, commit: int) -> None:
         t, txn = self._t, self._txn
         if step.changed:
-            txn.put(_id.pack(commit), msgpack.packb(list(step.changed.values())), db=t.recent, append=True)
+            txn.put(_id.pack(commit), _pack(list(step.changed.values())), db=t.recent, append=True)
         if step.moved:
             with txn.cursor(t.conversation) as cursor:
                 cursor.putmulti(step.moved)
