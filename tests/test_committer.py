@@ -11,6 +11,7 @@ import trio.testing
 
 from bridge.committer import Committer
 from bridge.events import CapacityChanged, LinkChanged
+from bridge.intake import PATIENCE
 from bridge.rules import Request
 from bridge.store import LinkRow, StoreError, StoreFull
 from smppcore import constants as c
@@ -97,6 +98,27 @@ async def test_what_arrives_during_a_turn_is_the_next_one(desk: Desk, autojump_c
     await settle()
     assert sum(desk.batches) == 3
     assert len(bridge.mts()) == 3
+
+
+async def test_texts_for_whose_answers_there_is_no_room_cost_no_turn_of_their_own(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    bridge = desk.bridge
+    desk.committer.put(CapacityChanged("a", 1))
+    desk.committer.put(bridge.arrivals(text("echo 1")))
+    await settle()
+    (pdu,) = bridge.submits()
+    turns = len(desk.batches)
+    for n in range(3):
+        desk.committer.put(bridge.arrivals(text(f"echo {n}", source=b"2")))
+        await settle()
+    assert (len(desk.batches), len(bridge.mos())) == (turns, 1)
+    desk.committer.put(bridge.answers(accepted(pdu, b"7")))
+    await settle()
+    assert (desk.batches[turns:], len(bridge.mos())) == ([2], 2)
+    await trio.sleep(PATIENCE)
+    await settle()
+    assert len(bridge.mos()) == 4
 
 
 async def test_a_failed_commit_refuses_texts_and_receipts_and_keeps_the_rest(
