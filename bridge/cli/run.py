@@ -41,6 +41,7 @@ def run(config: Path, *, verbose: bool) -> None:
     Example:
       smppbridge run -c bridge.toml
     """  # noqa: D301  \b keeps click from wrapping the example
+    os.umask(0o077)  # whatever it writes has customers' words and numbers in it
     notifier = Notifier.from_environment(os.environ)
     settings = configuration.load(config)
     if not settings.link:
