@@ -5,12 +5,13 @@ No message text and no phone numbers: labels are names of links and closed sets 
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _STATES = frozenset({"mo.pending", "mt.unknown"})
@@ -35,6 +36,8 @@ class Metrics:
             for name, (label, text) in _FAMILIES.items()
         }
         self._by_key: dict[tuple[str, str], Counter] = {}
+        self._shown: set[str] = set()
+        """Links of which there is a state."""
         self.totals: dict[tuple[str, str], int] = {}
         """By link and what: what count() was given, since the start."""
         self._parts = Counter("smppbridge_mo_parts", "Parts of long inbound messages", ["link"], registry=self.registry)
@@ -100,6 +103,14 @@ class Metrics:
         """Note the state of one link."""
         self._bound.labels(name).set(sessions)
         self._waiting.labels(name).set(waiting)
+
+    def only(self, links: Collection[str]) -> None:
+        """Show the state of these links and of no others: what a removed one was last is not what it is."""
+        for name in self._shown.difference(links):
+            for gauge in (self._bound, self._waiting, self._rate, self._congestion):
+                with contextlib.suppress(KeyError):
+                    gauge.remove(name)
+        self._shown = set(links)
 
     def text(self) -> bytes:
         """Return the exposition in the Prometheus text format."""

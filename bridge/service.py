@@ -143,6 +143,7 @@ class Service:
     def metrics_text(self) -> bytes:
         """Return the metrics in the Prometheus text format."""
         if self._links is not None and self._committer is not None:
+            self._metrics.only(self._links.carriers)
             queues = self._committer.engine.outbox.links
             for name, carrier in self._links.carriers.items():
                 self._metrics.link(name, carrier.sessions, carrier.waiting)
