@@ -184,3 +184,11 @@ def test_the_level_says_what_is_left_out_and_verbose_leaves_out_nothing() -> Non
     with logging_as(level="warning", verbose=True) as log:
         log.logger.debug("x")
         assert log.line().endswith("x")
+
+
+def test_a_record_that_cannot_be_made_a_line_does_no_harm(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as() as log:
+        log.handler.handle(logging.makeLogRecord({"msg": "%d", "args": ("a customer's words",), "levelno": 20}))
+        log.logger.info("and on")
+        assert log.line().endswith("and on")
+    assert "customer" not in capsys.readouterr().err

@@ -246,7 +246,7 @@ async def test_a_paused_link_that_is_bound_anew_stays_paused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("links", "problem"),
     [
-        ({"a": "widnow = 1"}, "widnow: unknown key; did you mean `window`?"),
+        ({"a": "windoww = 1"}, "windoww: unknown key; did you mean `window`?"),
         ({"a": "tls = { ca = 'none.pem' }"}, "none.pem"),
         ({}, "there is no link to run"),
     ],

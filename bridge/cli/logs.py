@@ -121,6 +121,12 @@ class Handler(logging.StreamHandler["TextIO"]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or count it."""
+        try:
+            self._emit(record)
+        except Exception:  # a line that cannot be made is no reason to stop
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         self.sweep()
         raised = type(record.exc_info[1]) if record.exc_info else None
         key = record.name, record.levelno, _CHANGING.sub("#", record.getMessage()), raised
@@ -167,8 +173,11 @@ def logging_to(
     root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     for noisy in ("hypercorn", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A record that cannot be formatted would be printed as it is, with all that is in it.
+    before, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         yield handler
     finally:
+        logging.raiseExceptions = before
         handler.sweep(all_of_it=True)
         root.removeHandler(handler)
