@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.cli.logs import WINDOW, Handler, logging_to
+from bridge.cli.logs import PLAIN, WINDOW, Handler, logging_to
 from bridge.config import LogConfig
 
 if TYPE_CHECKING:
@@ -161,10 +161,23 @@ def test_a_flood_of_one_incident_is_one_line_and_a_count() -> None:
         assert len(log.lines()) == 1
 
 
+def test_what_comes_and_goes_is_said_some_times_in_its_order() -> None:
+    with logging_as() as log:
+        for _ in range(PLAIN + 3):
+            log.logger.info("bound")
+            log.logger.info("ended")
+        assert [line.rpartition(" ")[2] for line in log.lines()] == ["bound", "ended"] * PLAIN
+        log.now = WINDOW
+        log.handler.sweep()
+        assert [line.partition("test: ")[2] for line in log.lines()] == [
+            f"{word} (the last of 3 more within 10 s)" for word in ("bound", "ended")
+        ]
+
+
 def test_what_is_left_to_be_said_is_said_at_the_end() -> None:
     with logging_as(format="json") as log:
-        log.logger.info("again")
-        log.logger.info("again")
+        log.logger.warning("again")
+        log.logger.warning("again")
     assert [json.loads(line).get("times") for line in log.lines()] == [None, 1]
 
 

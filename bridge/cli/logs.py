@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 WINDOW: Final = 10.0
 """Seconds."""
+PLAIN: Final = 5
+"""How often within it anything less than a warning is said as it comes: a bind that is lost and made anew."""
 _FRAMES: Final = 6
 """Of a traceback, the innermost."""
 _KEPT_DIGITS: Final = 4
@@ -100,8 +102,10 @@ class _Said:
 
     until: float
     last: logging.LogRecord
+    times: int = 0
+    """How often it came."""
     again: int = 0
-    """How often it came since."""
+    """How often of these it was not said."""
 
 
 class Handler(logging.StreamHandler["TextIO"]):
@@ -131,12 +135,14 @@ class Handler(logging.StreamHandler["TextIO"]):
         raised = type(record.exc_info[1]) if record.exc_info else None
         key = record.name, record.levelno, _CHANGING.sub("#", record.getMessage()), raised
         said = self._said.get(key)
-        if said is not None:
+        if said is None:
+            said = self._said[key] = _Said(self._clock() + WINDOW, record)
+        said.times += 1
+        said.last = record
+        if said.times <= (1 if record.levelno >= logging.WARNING else PLAIN):
+            super().emit(record)
+        else:
             said.again += 1
-            said.last = record
-            return
-        self._said[key] = _Said(self._clock() + WINDOW, record)
-        super().emit(record)
 
     def sweep(self, *, all_of_it: bool = False) -> None:
         """Say how often incidents came again, once their time is over."""
