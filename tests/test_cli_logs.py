@@ -48,12 +48,10 @@ class Log:
 @contextmanager
 def logging_as(*, verbose: bool = False, **settings: object) -> Iterator[Log]:
     log = Log()
-    level = logging.getLogger().level
-    try:
-        with logging_to(log.stream, LogConfig(**settings), lambda: log.now, verbose=verbose) as log.handler:  # type: ignore[arg-type]
-            yield log
-    finally:
-        logging.getLogger().setLevel(level)
+    before = logging.getLogger().level, logging.getLogger().handlers[:], logging.raiseExceptions
+    with logging_to(log.stream, LogConfig(**settings), lambda: log.now, verbose=verbose) as log.handler:  # type: ignore[arg-type]
+        yield log
+    assert (logging.getLogger().level, logging.getLogger().handlers, logging.raiseExceptions) == before
 
 
 def test_a_line_for_people_has_time_level_logger_and_event() -> None:

@@ -125,7 +125,7 @@ def test_rules_that_fail_on_a_time_are_not_asked_again_and_people_are(script: Sc
     script.failing = True
     bridge.now += 10
     effects = bridge.turn()
-    assert effects.incidents == ["conversation 1: the rules failed: ZeroDivisionError: "]
+    assert effects.incidents == ["conversation 1: the rules failed: ZeroDivisionError"]
     assert conversation(bridge).escalated == bridge.now
     assert bridge.engine.next_due(bridge.now) > bridge.now
     assert {table for table, _ in bridge.memory.side} <= {"figure", "ruleset"}

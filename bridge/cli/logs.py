@@ -175,15 +175,16 @@ def logging_to(
     """
     handler = Handler(settings, stream, clock)
     root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     for noisy in ("hypercorn", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # A record that cannot be formatted would be printed as it is, with all that is in it.
-    before, logging.raiseExceptions = logging.raiseExceptions, False
+    before, logging.raiseExceptions = (root.level, logging.raiseExceptions), False
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     try:
         yield handler
     finally:
-        logging.raiseExceptions = before
+        level, logging.raiseExceptions = before
+        root.setLevel(level)
         handler.sweep(all_of_it=True)
         root.removeHandler(handler)
