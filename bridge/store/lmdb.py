@@ -65,7 +65,13 @@ if TYPE_CHECKING:
     from bridge.store.recent import Step
 
 FORMAT = 1
-"""Of the tables and keys above; the records carry a version of their own."""
+"""Of the tables and keys above; the records carry a version of their own. A store of a higher one is refused at open.
+
+The first change that a reader of the old keys cannot live with makes it 2, and brings with it, in LmdbStore._open under
+the lock: backup() to `data_dir.before-2`, which is kept; then a function for each step from n to n + 1, which rewrites
+a table in transactions of `_PAGE` rows, each with the key reached in `meta`, so that one that was killed goes on there;
+`format` in the last of them. LmdbReader refuses a store that has not been brought up to date.
+"""
 _TABLES = (
     b"meta",
     b"mo",
