@@ -252,9 +252,9 @@ def _show_failures(section: Table) -> None:
     )
     rows: list[tuple[object, ...]] = []
     for dimension, cells in cast("dict[str, list[Table]]", section["by"]).items():
-        for cell in [cell for cell in cells if cell["failed"]][:5]:
-            numbers = f"{cell['failed']:,}", f"{cell['ended']:,}", _percent(cell["rate"])
-            rows.append((dimension, cell[dimension], *numbers, "◄" if cell["flag"] else ""))
+        for one in [one for one in cells if one["failed"]][:5]:
+            numbers = f"{one['failed']:,}", f"{one['ended']:,}", _percent(one["rate"])
+            rows.append((dimension, one[dimension], *numbers, "◄" if one["flag"] else ""))
     if rows:
         print_table(("by", "", "failed", "of", "rate", "flag"), rows, right=("failed", "of", "rate"))
 
