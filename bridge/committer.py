@@ -129,8 +129,11 @@ class Committer:
             now = self._clock()
             events, held = divide([*self._kept, *self._held, *self._waiting], self.engine.outbox.links, now)
             events, following = cut(events, now)
+            came = bool(self._waiting)
             self._waiting, self._held, self._more = [], [*following, *held], bool(following)
             self._arrived = trio.Event()
+            if came and not events and self.engine.next_due(now) > now:
+                continue  # all that came waits for room: a turn would commit nothing
             self._turning, self._in_turn = True, events
             try:
                 effects = await trio.to_thread.run_sync(self.engine.turn, events, now)

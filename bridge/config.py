@@ -534,13 +534,31 @@ def _content(path: Path) -> str:
     """Return what a file with a secret holds.
 
     Raises:
-        BadValue: It cannot be read.
+        BadValue: It cannot be read, or more people can than should.
     """
     try:
+        _closed(path, 0o027, "read or changed")
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
         raise BadValue(f"cannot read {path}: {reason}") from exc
+
+
+def _closed(path: Path, shut: int, what: str) -> None:
+    """Judge a file's mode.
+
+    Args:
+        path: Of the file.
+        shut: The permissions that it must not give.
+        what: Can be done with it by those who have them.
+
+    Raises:
+        BadValue: It gives one of them.
+        OSError: The file cannot be looked at.
+    """
+    mode = path.stat().st_mode & 0o777
+    if mode & shut:
+        raise BadValue(f"{path} can be {what} by other users of this machine (mode {mode:o}): chmod 600 {path}")
 
 
 Headers = dict[str, Annotated[str, _header]]
@@ -713,13 +731,20 @@ def _guard(http: HttpConfig, at: At) -> None:
         return
     here = at.child("token_file")
     try:
-        parse_tokens(http.token_file.read_text(encoding="utf-8"))
+        # Who can read it has no token yet, who can change it has.
+        _closed(http.token_file, 0o022, "changed")
+        lines = http.token_file.read_text(encoding="utf-8")
     except OSError as exc:
         here.problem(f"cannot read {http.token_file}: {exc.strerror}")
     except UnicodeDecodeError:
         here.problem(f"cannot read {http.token_file}: not UTF-8 text")
     except BadValue as exc:
-        here.problem(f"{http.token_file} {exc}")
+        here.problem(str(exc))
+    else:
+        try:
+            parse_tokens(lines)
+        except BadValue as exc:
+            here.problem(f"{http.token_file} {exc}")
 
 
 def _finish(link: LinkConfig, raw: object, at: At) -> LinkConfig:
@@ -775,10 +800,9 @@ def _password(link: LinkConfig, given: dict[str, object], at: At) -> str:
         password = os.environ[link.password_env]
     elif link.password_file is not None:
         try:
-            password = link.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
-            here.problem(f"cannot read {link.password_file}: {reason}")
+            password = _content(link.password_file)
+        except BadValue as exc:
+            here.problem(str(exc))
             return ""
     try:
         return octets(8)(password, here)

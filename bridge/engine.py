@@ -113,14 +113,17 @@ class Engine(State):
 
     def _committed(self, work: TurnWork) -> None:
         """Take over what is on the disk now."""
-        flights = self.outbox.flights
+        flights, births = self.outbox.flights, self.births
+        # Refused and claimed anew by one turn: such a claim keeps its place in the order of births.
+        anew = {f.mt.id for f in work.effects.flights if f.mt.id < work.desk.first_id and not f.queued}
         for flight in work.desk.landed:
             del flights[flight.mt.id]
-            self.births.pop(flight.mt.id, None)
+            if flight.mt.id not in anew:
+                births.pop(flight.mt.id, None)
         for flight in work.effects.flights:
             flights[flight.mt.id] = flight
             if not flight.queued:
-                self.births[flight.mt.id] = None
+                births[flight.mt.id] = None
         self.position = work.changes.position
         self.counters.committed(work.changes.counters)
         self.figures.committed()

@@ -126,6 +126,7 @@ class Links:
         self.carriers: dict[str, Carrier] = {}
         """By name."""
         self._running: dict[str, _Running] = {}
+        self._changing = trio.Lock()
         self._stopping = False
 
     @property
@@ -156,8 +157,14 @@ class Links:
         link.ended.set()
 
     async def change(self, wanted: Sequence[tuple[LinkConfig, EsmeConfig]]) -> list[str]:
-        """Have these links and no others; return a line for each that is not as it was."""
+        """Have these links and no others; return a line for each that is not as it was.
+
+        It is done to its end, even if the caller gives up waiting for it: a link that is drained is bound anew.
+        """
         said: list[str] = []
+        done = trio.Event()
+        if self._stopping:
+            return said
 
         async def one(name: str, config: LinkConfig | None, made: EsmeConfig | None) -> None:
             line = await self._change(name, config, made)
@@ -165,12 +172,17 @@ class Links:
                 said.append(line)
                 log.info("%s", line)
 
-        names = {config.name for config, _ in wanted}
-        async with trio.open_nursery() as nursery:
-            for name in [name for name in self._running if name not in names]:
-                nursery.start_soon(one, name, None, None)
-            for config, made in wanted:
-                nursery.start_soon(one, config.name, config, made)
+        async def all_of_them() -> None:
+            names = {config.name for config, _ in wanted}
+            async with self._changing, trio.open_nursery() as nursery:
+                for name in [name for name in self._running if name not in names]:
+                    nursery.start_soon(one, name, None, None)
+                for config, made in wanted:
+                    nursery.start_soon(one, config.name, config, made)
+            done.set()
+
+        self._nursery.start_soon(all_of_them)
+        await done.wait()
         return sorted(said)
 
     async def _change(self, name: str, config: LinkConfig | None, made: EsmeConfig | None) -> str:

@@ -63,6 +63,8 @@ class LinkQueue:
     """Replies, heads of their pairs, that could go at once."""
     started: deque[Mt] = field(default_factory=deque)
     """The same of messages that we start; they go after the replies."""
+    retries: list[tuple[float, int, Mt, bool]] = field(default_factory=list)
+    """A heap of heads that may not go before a time: (when, id, message, whether it goes before others then)."""
     held: list[int] = field(default_factory=lambda: [0, 0])
     """Messages of this link in memory that are not claimed: replies, started ones."""
     unloaded: list[int | None] = field(default_factory=lambda: [None, None, None])
@@ -144,13 +146,12 @@ class Outbox:
         self.flights: dict[int, Flight] = {}
         """Claimed and not answered, by message id; changed only when a turn is committed."""
         self._pairs: dict[Pair, list[Mt]] = {}
-        self._retries: list[tuple[float, int, Mt, bool]] = []
 
     def clear(self) -> None:
         """Forget everything but the flights: what follows loads it from the store."""
         self._pairs.clear()
-        self._retries.clear()
         for queue in self.links.values():
+            queue.retries.clear()
             queue.ready.clear()
             queue.started.clear()
             queue.limits.forget_waiting()
@@ -189,7 +190,7 @@ class Outbox:
             self._pairs[pair] = [mt]
             if mt.next_try > now:
                 queue.held[not mt.mo] += 1
-                heapq.heappush(self._retries, (mt.next_try, mt.id, mt, False))
+                heapq.heappush(queue.retries, (mt.next_try, mt.id, mt, False))
                 return False
             if not queue.ready and (mt.mo or not queue.started) and queue.fits(mt, now):
                 return True
@@ -327,10 +328,11 @@ class Outbox:
             waiting.remove(mt)
         head = waiting[0]
         if was_head and not head.claim:
+            queue = self.links[head.link]
             if head.next_try <= now:
-                self._make_ready(self.links[head.link], head)
+                self._make_ready(queue, head)
             else:
-                heapq.heappush(self._retries, (head.next_try, head.id, head, False))
+                heapq.heappush(queue.retries, (head.next_try, head.id, head, False))
 
     def settle(self, mt: Mt, now: float) -> None:
         """Take out a message that waits: a late answer or a receipt has said what became of it."""
@@ -348,16 +350,18 @@ class Outbox:
         """
         mt.claim = 0.0
         mt.next_try = at
-        self.links[mt.link].held[not mt.mo] += 1
-        heapq.heappush(self._retries, (at, mt.id, mt, first))
+        queue = self.links[mt.link]
+        queue.held[not mt.mo] += 1
+        heapq.heappush(queue.retries, (at, mt.id, mt, first))
 
     def release_due(self, now: float) -> None:
         """Make every message ready whose time to be tried again has come."""
-        while self._retries and self._retries[0][0] <= now:
-            _, _, mt, first = heapq.heappop(self._retries)
-            waiting = self._pairs.get(pair_of(mt))
-            if waiting and waiting[0] is mt and not mt.claim:
-                self._make_ready(self.links[mt.link], mt, first=first)
+        for queue in self.links.values():
+            while queue.retries and queue.retries[0][0] <= now:
+                _, _, mt, first = heapq.heappop(queue.retries)
+                waiting = self._pairs.get(pair_of(mt))
+                if waiting and waiting[0] is mt and not mt.claim:
+                    self._make_ready(queue, mt, first=first)
 
     def next_due(self, now: float, *, claiming: bool = True) -> float:
         """Return when something can be done that cannot be now: a retry, a limit, a page; inf if nothing.
@@ -367,16 +371,17 @@ class Outbox:
             claiming: Whether a turn would claim anything.
         """
         due = float("inf")
-        if self._retries:
-            due, _, mt, _ = self._retries[0]
-            if self.links[mt.link].gate is None:
-                # At full speed many are due soon after one another, and each turn is a commit.
-                due = ceil(due / _COALESCE) * _COALESCE
         for queue in self.links.values():
             if queue.unloaded != _ALL_LOADED and any(map(queue.wants_page, range(3))):
                 return now
             gate, room = queue.gate, queue.room
-            if not claiming or gate is None or not room:
+            if not room:
+                continue  # the answer that makes room brings a turn along
+            if queue.retries:
+                at = queue.retries[0][0]
+                # At full speed many are due soon after one another, and each turn is a commit.
+                due = min(due, ceil(at / _COALESCE) * _COALESCE if gate is None else at)
+            if not claiming or gate is None:
                 continue
             at = gate.next_call()
             for lane in (queue.ready, queue.started):

@@ -64,6 +64,18 @@ KEPT_RULES = 20
 """Versions before the present one that sessions can go on by."""
 
 
+def read_config(file: Path) -> Config:
+    """Read a configuration that a service can run on.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+    """
+    config = configuration.load(file)
+    if not config.link:
+        raise configuration.ConfigError([f"{file}: link: there is no link to run; add a [[link]] table"])
+    return config
+
+
 def needs_restart(old: Config, new: Config) -> list[str]:
     """Return what has changed and is only read at the start, as it is written in the file."""
     found: list[str] = []
@@ -386,11 +398,11 @@ class Service:
 
     async def _reload(self, links: Links) -> str:
         try:
-            config = self.config if self._file is None else await trio.to_thread.run_sync(self._read, self._file)
+            config = self.config if self._file is None else await trio.to_thread.run_sync(read_config, self._file)
             made = [(link, esme_config(link)) for link in config.link]
             new = await self._read_rules(config.bridge.rules)
         except (configuration.ConfigError, TlsFileError, RulesError, TrainingError) as exc:
-            log.warning("all stays as it was: %s", exc)
+            log.warning("all stays as it was: %s", str(exc).replace("\n", "; "))
             raise ControlError(f"{exc}\nrules {self.rules.version} stay in force, and all else is as it was") from exc
         later = needs_restart(self.config, config)
         self.config = replace(
@@ -403,18 +415,6 @@ class Service:
             said.append(f"not in force before a restart: {', '.join(later)}")
             log.warning("%s", said[-1])
         return "\n".join(said)
-
-    @staticmethod
-    def _read(file: Path) -> Config:
-        """Read the configuration.
-
-        Raises:
-            ConfigError: With everything that is wrong.
-        """
-        config = configuration.load(file)
-        if not config.link:
-            raise configuration.ConfigError([f"{file}: link: there is no link to run; add a [[link]] table"])
-        return config
 
     async def _read_rules(self, paths: tuple[Path, ...]) -> Ruleset:
         """Read the rules; those in force if nothing has changed.

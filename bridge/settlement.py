@@ -59,6 +59,9 @@ class Settlement(Stage):
         self._throttled = 0
         self.opted_out: list[Mt] = []
         """Messages whose customer wants none, says the carrier."""
+        self.again: dict[int, Flight] = {}
+        """Claims out of no queue, to be tried again: the store's queue has them from this turn on, unless it claims
+        them anew at once."""
         self.answers: list[Mt] = []
         """First answers to texts that the carrier has accepted: how long the customers waited is counted."""
 
@@ -211,7 +214,7 @@ class Settlement(Stage):
 
     def _again(self, flight: Flight, at: float, *, first: bool = False) -> None:
         if not flight.queued:
-            self.changes.queued.append(flight.mt)
+            self.again[flight.mt.id] = flight
         self.outbox.retry(flight.mt, at, first=first)
 
     def _leave(self, flight: Flight) -> None:

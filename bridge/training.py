@@ -59,7 +59,9 @@ def trainer(data_dir: Path, *, keep: bool) -> Trainer:
 def _write(file: Path, octets: bytes) -> None:
     # A model that cannot be kept is trained again: no reason to stop.
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        # It may be the first to need data_dir, which is for its owner alone.
+        file.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
         draft.write_bytes(octets)
         draft.replace(file)

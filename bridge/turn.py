@@ -244,7 +244,9 @@ class TurnWork(Stage):
             self.changes.mts[mt.id] = mt
         verdict = self._verdict(mt, queue)
         if verdict is None:
-            self.effects.flights.append(self.outbox.claim(mt, self.now))
+            before = self.settlement.again.pop(mt.id, None)
+            encoded = None if before is None else before.encoded
+            self.effects.flights.append(self.outbox.claim(mt, self.now, encoded, queued=before is None))
             self._leaves(mt)
             return
         self._not_now(mt, *verdict)
@@ -328,6 +330,7 @@ class TurnWork(Stage):
 
     def _commit(self) -> None:
         changes, state = self.changes, self.state
+        changes.queued += [flight.mt for flight in self.settlement.again.values()]
         self.upkeep.expect()
         submits: Counter[str] = Counter()
         for (link, outcome), n in Counter([(mo.link, mo.outcome) for mo in changes.new_mos]).items():

@@ -158,7 +158,9 @@ class Upkeep(Stage):
 
     def _is_held(self, row: Mt) -> bool:
         """Return whether a message in doubt is neither on its way nor to be sent again."""
-        if not row.in_doubt or row.claim or any(mt is row for mt in self.changes.queued):
+        if not row.in_doubt or row.claim or row.id in self._settlement.again:
+            return False
+        if any(mt is row for mt in self.changes.queued):
             return False
         return all(mt.id != row.id for mt in self.store.queued(row.link, class_of(row), row.id - 1, 1))
 

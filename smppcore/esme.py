@@ -323,7 +323,8 @@ class _Keeper:
             self._failed(rank, error)
             return
         stream, peer = connection
-        session_config = replace(config.session, interface_version=config.interface_version)
+        # Not the one from before: retune() may have been called while the connection was made
+        session_config = replace(esme.config.session, interface_version=config.interface_version)
         session = Session(Role.ESME, session_config, trio.current_time())
         link = Link(stream, session, esme.handler, config.link, name=self._name, peer=peer, host=str(host))
         if esme.tap is not None:

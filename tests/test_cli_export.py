@@ -132,6 +132,16 @@ def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
     assert run("messages", "-c", configured(tmp_path), "--format", "csv").stdout == ",".join(COLUMNS) + "\n"
 
 
+def test_a_spreadsheet_computes_no_text_of_a_customer(tmp_path: Path) -> None:
+    path = configured(tmp_path)
+    bridge, store = open_bridge(tmp_path)
+    bridge.deliver(text("=HYPERLINK(1)"), text("1=1", source=b"2"))
+    store.close()
+    found = list(csv.DictReader(io.StringIO(run("messages", "-c", path, "--format", "csv").stdout)))
+    assert [row["text"] for row in found if row["kind"] == "mo"] == ["'=HYPERLINK(1)", "1=1"]
+    assert rows(run("messages", "-c", path))[0]["text"] == "=HYPERLINK(1)"
+
+
 # -- events
 
 

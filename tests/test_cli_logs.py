@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.cli.logs import WINDOW, Handler, logging_to
+from bridge.cli.logs import PLAIN, WINDOW, Handler, logging_to
 from bridge.config import LogConfig
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ class Log:
 @contextmanager
 def logging_as(*, verbose: bool = False, **settings: object) -> Iterator[Log]:
     log = Log()
+    before = logging.getLogger().level, logging.getLogger().handlers[:], logging.raiseExceptions
     with logging_to(log.stream, LogConfig(**settings), lambda: log.now, verbose=verbose) as log.handler:  # type: ignore[arg-type]
         yield log
+    assert (logging.getLogger().level, logging.getLogger().handlers, logging.raiseExceptions) == before
 
 
 def test_a_line_for_people_has_time_level_logger_and_event() -> None:
@@ -157,10 +159,23 @@ def test_a_flood_of_one_incident_is_one_line_and_a_count() -> None:
         assert len(log.lines()) == 1
 
 
+def test_what_comes_and_goes_is_said_some_times_in_its_order() -> None:
+    with logging_as() as log:
+        for _ in range(PLAIN + 3):
+            log.logger.info("bound")
+            log.logger.info("ended")
+        assert [line.rpartition(" ")[2] for line in log.lines()] == ["bound", "ended"] * PLAIN
+        log.now = WINDOW
+        log.handler.sweep()
+        assert [line.partition("test: ")[2] for line in log.lines()] == [
+            f"{word} (the last of 3 more within 10 s)" for word in ("bound", "ended")
+        ]
+
+
 def test_what_is_left_to_be_said_is_said_at_the_end() -> None:
     with logging_as(format="json") as log:
-        log.logger.info("again")
-        log.logger.info("again")
+        log.logger.warning("again")
+        log.logger.warning("again")
     assert [json.loads(line).get("times") for line in log.lines()] == [None, 1]
 
 
@@ -180,3 +195,11 @@ def test_the_level_says_what_is_left_out_and_verbose_leaves_out_nothing() -> Non
     with logging_as(level="warning", verbose=True) as log:
         log.logger.debug("x")
         assert log.line().endswith("x")
+
+
+def test_a_record_that_cannot_be_made_a_line_does_no_harm(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as() as log:
+        log.handler.handle(logging.makeLogRecord({"msg": "%d", "args": ("a customer's words",), "levelno": 20}))
+        log.logger.info("and on")
+        assert log.line().endswith("and on")
+    assert "customer" not in capsys.readouterr().err

@@ -187,3 +187,22 @@ def test_a_signal_ends_it_in_order(file: Path, number: signal.Signals) -> None:
     assert process.returncode == 0
     assert "Traceback" not in rest
     assert "stopping: waiting for what is in the air" in rest
+
+
+def test_whatever_the_service_writes_is_for_its_user_alone(file: Path) -> None:
+    examples = [f"where is parcel {n} now" for n in range(10)], [f"are you open on day {n}" for n in range(10)]
+    (file.parent / "rules.toml").write_text(
+        RULES + "".join(f'[intent.i{n}]\nreply = "hours"\nexamples = {given}\n' for n, given in enumerate(examples))
+    )
+    file.write_text(file.read_text() + "trace = true\n")
+    command = [sys.executable, "-c", "from bridge.cli import main; main()", "run", "-c", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, umask=0) as process:
+        assert process.stderr is not None
+        assert "next attempt in" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    folder = file.parent / "var"
+    modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
+    assert {"data.mdb", "lock", "trace-a.log", "models"} <= modes.keys()
+    assert {mode for path, mode in modes.items() if (folder / path).is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if not (folder / path).is_dir()} == {0o600}

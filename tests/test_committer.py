@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -10,11 +11,12 @@ import trio
 import trio.testing
 
 from bridge.committer import Committer
-from bridge.events import CapacityChanged, LinkChanged
+from bridge.events import CapacityChanged, LinkChanged, LinkConfigured
+from bridge.intake import PATIENCE
 from bridge.rules import Request
 from bridge.store import LinkRow, StoreError, StoreFull
 from smppcore import constants as c
-from tests.pipeline import START, Bridge, accepted, check, receipt, refused, text
+from tests.pipeline import START, Bridge, accepted, check, link, receipt, refused, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +99,27 @@ async def test_what_arrives_during_a_turn_is_the_next_one(desk: Desk, autojump_c
     await settle()
     assert sum(desk.batches) == 3
     assert len(bridge.mts()) == 3
+
+
+async def test_texts_for_whose_answers_there_is_no_room_cost_no_turn_of_their_own(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    bridge = desk.bridge
+    desk.committer.put(CapacityChanged("a", 1))
+    desk.committer.put(bridge.arrivals(text("echo 1")))
+    await settle()
+    (pdu,) = bridge.submits()
+    turns = len(desk.batches)
+    for n in range(3):
+        desk.committer.put(bridge.arrivals(text(f"echo {n}", source=b"2")))
+        await settle()
+    assert (len(desk.batches), len(bridge.mos())) == (turns, 1)
+    desk.committer.put(bridge.answers(accepted(pdu, b"7")))
+    await settle()
+    assert (desk.batches[turns:], len(bridge.mos())) == ([2], 2)
+    await trio.sleep(PATIENCE)
+    await settle()
+    assert len(bridge.mos()) == 4
 
 
 async def test_a_failed_commit_refuses_texts_and_receipts_and_keeps_the_rest(
@@ -188,6 +211,63 @@ async def test_draining_waits_for_the_last_outcome(
     await trio.sleep(1)
     assert drained.is_set()
     await desk.committer.drained()
+
+
+async def test_a_link_is_settled_when_its_events_are_committed_and_its_claims_answered(
+    desk: Desk, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    bridge, seen = desk.bridge, list[tuple[str, bool]]()
+    desk.committer.put(bridge.arrivals(text("hours")))
+    await settle()
+
+    async def settled(link: str, *, texts: bool) -> None:
+        await desk.committer.settled(link, texts=texts)
+        seen.append((link, texts))
+
+    nursery.start_soon(partial(settled, "b", texts=True))
+    nursery.start_soon(partial(settled, "a", texts=False))
+    await trio.sleep(1)
+    assert seen == [("b", True)]
+    assert desk.committer.in_the_air("a") == 1
+    (pdu,) = bridge.submits()
+    bridge.memory.failures.append(StoreFull("no room"))
+    desk.committer.put(bridge.answers(accepted(pdu, b"7")))
+    await trio.sleep(0.5)
+    assert len(seen) == 1
+    await trio.sleep(1)
+    assert seen[1:] == [("a", False)]
+    desk.committer.put(bridge.arrivals(text("echo 2")))
+    nursery.start_soon(partial(settled, "a", texts=True))
+    await trio.lowlevel.checkpoint()
+    assert len(seen) == 2
+
+
+async def test_a_link_that_is_configured_anew_is_so_even_if_the_first_turn_fails(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    bridge, done = desk.bridge, trio.Event()
+    desk.committer.put(bridge.arrivals(*(text(f"echo {n}", source=b"%d" % n) for n in range(60))))
+    await settle()
+    bridge.memory.failures.append(StoreFull("no room"))
+    desk.committer.put(LinkConfigured("a", link(window=7, response_timeout=3.0), done.set))
+    await trio.sleep(0.5)
+    assert [event.link for effects in desk.effects for event in effects.configured] == []
+    await trio.sleep(0.6)
+    assert [event.link for effects in desk.effects for event in effects.configured] == ["a"]
+    await trio.sleep(1.1)
+    queue = bridge.engine.outbox.links["a"]
+    assert (queue.config.window, queue.capacity, queue.in_air, queue.loaded) == (7, 50, 50, 10)
+    check(bridge)
+    sent = bridge.submits()
+    desk.committer.put(bridge.answers(*(accepted(pdu, b"%d" % n) for n, pdu in enumerate(sent))))
+    await settle()
+    assert len(bridge.submits()) == 10
+    check(bridge)
+
+
+async def test_a_turn_is_done_when_one_is_asked_for(desk: Desk, autojump_clock: MockClock) -> None:
+    await desk.committer.turn()
+    assert desk.batches == [0]
 
 
 async def test_a_bug_in_a_turn_ends_the_task_loudly(turns_in_the_loop: None, autojump_clock: MockClock) -> None:

@@ -177,13 +177,49 @@ def test_the_contracts_example_loads_as_it_is_written(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- passwords
 
 
+def secret(file: Path, content: bytes, mode: int = 0o600) -> Path:
+    """A file with a secret, closed to others unless told otherwise."""
+    file.write_bytes(content)
+    file.chmod(mode)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("mode", "closed"), [(0o600, True), (0o640, True), (0o660, False), (0o644, False), (0o602, False)]
+)
+def test_a_secret_that_others_can_read_or_change_is_refused(write: Writer, mode: int, *, closed: bool) -> None:
+    file = secret(write.path.parent / "secret", b"s3cret", mode)
+    problem = f"{file} can be read or changed by other users of this machine (mode {mode:o}): chmod 600 {file}"
+    link = '[[link]]\nname = "a"\npassword_file = "secret"\n'
+    hook = '[[webhook]]\nname = "w"\nurl = "http://a/"\nsecret_file = "secret"\nheaders = { x = "${file:secret}" }\n'
+    if closed:
+        assert write.load(link).link[0].password == "s3cret"
+        assert write.load(hook).webhook[0].secret == "s3cret"
+    else:
+        assert write.problems(link) == [f"3: link[1].password_file: {problem}"]
+        assert write.problems(hook) == [
+            f"4: webhook[1].secret_file: {problem}",
+            f"5: webhook[1].headers.x: {problem}",
+        ]
+
+
+@pytest.mark.parametrize(("mode", "closed"), [(0o600, True), (0o644, True), (0o664, False), (0o646, False)])
+def test_a_token_file_that_others_can_change_is_refused(write: Writer, mode: int, *, closed: bool) -> None:
+    file = secret(write.path.parent / "tokens", f"ann agent {'0' * 64}\n".encode(), mode)
+    if closed:
+        assert write.load('[http]\ntoken_file = "tokens"\n').http.token_file == file
+    else:
+        problem = f"{file} can be changed by other users of this machine (mode {mode:o}): chmod 600 {file}"
+        assert write.problems('[http]\ntoken_file = "tokens"\n') == [f"2: http.token_file: {problem}"]
+
+
 def test_a_password_comes_from_the_environment(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARRIER_PASSWORD", "s3cret")
     assert write.load('[[link]]\nname = "a"\npassword_env = "CARRIER_PASSWORD"\n').link[0].password == "s3cret"
 
 
 def test_a_password_comes_from_a_file_without_its_line_end(write: Writer) -> None:
-    (write.path.parent / "secret").write_text("s3cret \r\n")
+    secret(write.path.parent / "secret", b"s3cret \r\n")
     assert write.load('[[link]]\nname = "a"\npassword_file = "secret"\n').link[0].password == "s3cret "
 
 
@@ -221,7 +257,7 @@ def test_an_unreadable_password_file_is_named(write: Writer) -> None:
     assert write.problems('[[link]]\nname = "a"\npassword_file = "none"\n') == [
         f"3: link[1].password_file: cannot read {folder / 'none'}: No such file or directory"
     ]
-    (folder / "binary").write_bytes(b"\xff\xfe")
+    secret(folder / "binary", b"\xff\xfe")
     assert write.problems('[[link]]\nname = "a"\npassword_file = "binary"\n') == [
         f"3: link[1].password_file: cannot read {folder / 'binary'}: not UTF-8 text"
     ]
@@ -441,8 +477,8 @@ def test_the_shipped_file_loads() -> None:
 def hooked(folder: Path, table: str, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setenv("CRM_TOKEN", "t0ken")
     monkeypatch.delenv("NO_SUCH", raising=False)
-    (folder / "crm.secret").write_text("from a file\n")
-    (folder / "umlaut").write_text("ü")
+    secret(folder / "crm.secret", b"from a file\n")
+    secret(folder / "umlaut", "ü".encode())
     file = folder / "bridge.toml"
     file.write_text(table)
     return load(file)

@@ -336,6 +336,21 @@ async def test_stopping_unbinds_every_link_and_ends_the_run(autojump_clock: Mock
     assert trio.current_time() == 1.0
 
 
+async def test_another_window_counts_on_the_links_there_are_and_on_those_to_come(autojump_clock: MockClock) -> None:
+    handler = Recorder()
+    smsc = Smsc(accepting)
+    async with esme(smsc, handler, configured(session=SessionConfig(window=2))) as client:
+        await trio.sleep(1.0)
+        client.retune(configured(session=SessionConfig(window=5)))
+        (link,) = client.links
+        assert link.session.window_room == 5
+        link.abort("cut")
+        await trio.sleep(5.0)
+        (link,) = client.links
+        assert link.session.window_room == 5
+        assert len(handler.bound) == 2
+
+
 @pytest.mark.parametrize("script", [nowhere, black_hole])
 async def test_stopping_does_not_wait_for_what_is_not_connected(
     script: Callable[[Peer], Awaitable[None]], autojump_clock: MockClock

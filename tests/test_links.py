@@ -51,6 +51,12 @@ class Site:
         """Our address of each connection, as the carriers see it."""
         return {name: [link.peer for link in smsc.links] for name, smsc in self.smscs.items()}
 
+    async def draining(self, name: str) -> None:
+        """Wait until a reload has begun to end a link."""
+        assert self.service._links is not None
+        while not self.service._links.carriers[name].stopping:  # noqa: ASYNC110  nobody is told of it
+            await trio.sleep(0.01)
+
     async def bound(self, *names: str) -> None:
         for name in names:
             await self.smscs[name].until(lambda name=name: self.smscs[name].links)  # type: ignore[misc]
@@ -150,6 +156,7 @@ async def test_a_new_link_starts_and_one_that_is_removed_ends_and_keeps_what_wai
         smsc.answers = False
         smsc.deliver(text("echo 1"), text("echo 2", source=b"2"))
         await smsc.until(lambda: smsc.submits and len(smsc.outcomes) == 2)
+        assert b'link_sessions{link="a"} 1.0' in here.service.metrics_text()
         here.write(b="")
         assert (await here.service.reload()).splitlines()[1:] == [
             "link a: removed and unbound; what waits for it stays in the store",
@@ -159,7 +166,8 @@ async def test_a_new_link_starts_and_one_that_is_removed_ends_and_keeps_what_wai
         assert smsc.reasons == ["unbound by the peer"]
         assert here.service.not_ready() == []
         assert list(here.service.moved()) == ["b"]
-        assert b'sessions{link="b"}' in here.service.metrics_text()
+        assert b'link_sessions{link="b"} 1.0' in here.service.metrics_text()
+        assert b'link_sessions{link="a"}' not in here.service.metrics_text()
         here.smscs["b"].deliver(text("echo 3", source=b"3"))
         await here.smscs["b"].until(lambda: here.smscs["b"].submits)
     reader = LmdbReader(tmp_path / "var")
@@ -175,6 +183,23 @@ async def test_a_new_link_starts_and_one_that_is_removed_ends_and_keeps_what_wai
         ("2", 1, "accepted"),
         ("3", 1, "accepted"),
     ]
+
+
+async def test_who_gives_up_waiting_for_a_reload_leaves_no_link_unbound(tmp_path: Path) -> None:
+    async with site(tmp_path, "a", a="drain = '20s'") as here:
+        smsc = here.smscs["a"]
+        smsc.answers = False
+        smsc.deliver(text("echo 1"))
+        await smsc.until(lambda: smsc.submits)
+        here.write(a="receive_window = 7")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.service.reload)
+            await here.draining("a")
+            nursery.cancel_scope.cancel()
+        assert smsc.binds == 1
+        smsc.accept(smsc.submits[0])
+        await smsc.until(lambda: smsc.binds == 2 and smsc.links)
+        assert (await here.service.reload()).splitlines() == ["rules 3: nothing has changed"]
 
 
 async def test_a_text_that_comes_again_under_another_group_is_answered_once(tmp_path: Path) -> None:
@@ -221,7 +246,7 @@ async def test_a_paused_link_that_is_bound_anew_stays_paused(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("links", "problem"),
     [
-        ({"a": "widnow = 1"}, "widnow: unknown key; did you mean `window`?"),
+        ({"a": "windoww = 1"}, "windoww: unknown key; did you mean `window`?"),
         ({"a": "tls = { ca = 'none.pem' }"}, "none.pem"),
         ({}, "there is no link to run"),
     ],
@@ -274,7 +299,7 @@ async def test_a_stop_in_the_middle_of_a_change_starts_nothing(tmp_path: Path) -
         here.write(a="receive_window = 7")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(here.service.reload)
-            await trio.sleep(0.05)
+            await here.draining("a")
             with logged("stopping") as stopping:
                 here.service.stop()
                 await stopping.wait()

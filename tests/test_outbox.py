@@ -137,6 +137,18 @@ def test_a_head_that_was_overtaken_is_claimed_once() -> None:
     assert queue.loaded == 0
 
 
+def test_a_retry_for_which_there_is_no_room_wakes_nobody() -> None:
+    box, queue = outbox(queue_of(capacity=2))
+    add(box, message(1))
+    add(box, message(2, "2"))
+    put_off(box, queue, 1, 5.0)
+    assert box.next_due(0.0) == 5.0
+    add(box, message(3, "3"))
+    assert box.next_due(0.0) == inf
+    land(box, queue, 2)
+    assert box.next_due(0.0) == 5.0
+
+
 def test_a_retry_blocks_its_queue_until_its_time() -> None:
     box, queue = outbox()
     add(box, message(1))

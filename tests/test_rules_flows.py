@@ -243,6 +243,15 @@ def test_notes_are_filled_in() -> None:
     assert fill_in("{a} {b|none} {c}", {"a": "1"}) == "1 none "
 
 
+def test_who_is_handed_over_out_of_a_flow_is_not_woken_for_it() -> None:
+    talk = Talk()
+    talk.say("track")
+    assert talk.state is not None
+    assert talk.state.wake
+    talk.say("agent")
+    assert (talk.state.session, talk.state.wake) == (None, 0.0)
+
+
 def test_a_very_long_flow_ends() -> None:
     steps = "".join(f'[flow.f.step.s{n}]\nsave = {{ "profile.x" = "1" }}\nnext = "s{n + 1}"\n' for n in range(60))
     text = '[[keyword]]\nwords = ["go"]\nflow = "f"\n[flow.f]\nstart = "s0"\n' + steps

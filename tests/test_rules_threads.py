@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bridge.records import Case, Conversation, Rating, Session
-from bridge.rules.threads import next_wake
+from bridge.rules.message import Inbound
+from bridge.rules.threads import known, next_wake, receive
 
 
 def test_a_conversation_without_deadlines_is_never_woken() -> None:
@@ -30,3 +31,19 @@ def test_the_earliest_deadline_counts() -> None:
     assert next_wake(state) == 30.0
     session.until = 0.0
     assert next_wake(state) == 40.0
+
+
+def test_after_a_silence_nothing_of_before_is_answered() -> None:
+    before = Conversation("1", "acme", 7, 0.0, 100.0, 1, offered=("a", "b"), variables={"order": "AC1"}, unmatched=1)
+    message = Inbound("1", "1", "60606")
+    soon = receive(message, "acme", 60.0, 600.0, before, 160.0, 8)
+    assert (soon.id, soon.offered, soon.variables, soon.unmatched) == (7, ("a", "b"), {"order": "AC1"}, 1)
+    late = receive(message, "acme", 60.0, 600.0, before, 161.0, 8)
+    assert (late.id, late.offered, late.variables, late.unmatched) == (7, (), {}, 0)
+
+
+def test_what_this_conversation_brought_stands_before_the_profile() -> None:
+    state = Conversation("1", "acme", variables={"name": "Ann", "order": "AC1"})
+    assert known(state) == {"name": "Ann", "order": "AC1"}
+    state.profile = {"name": "Zoe", "plan": "gold"}
+    assert known(state) == {"name": "Ann", "order": "AC1", "plan": "gold"}

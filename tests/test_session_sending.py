@@ -56,6 +56,18 @@ def test_requests_are_numbered_recorded_and_sent_in_one_piece(role: Role) -> Non
     assert numbers == list(range(numbers[0], numbers[0] + 3))
 
 
+def test_a_window_is_resized_while_requests_are_outstanding() -> None:
+    session = make(ESME, TRX, SessionConfig(window=2))
+    session.send([submit(), submit()], 1.0)
+    session.resize(3)
+    assert session.window_room == 1
+    session.resize(1)
+    assert session.window_room == -1
+    with pytest.raises(LocalProtocolError):
+        session.send([submit()], 1.0)
+    assert session.outstanding == 2
+
+
 def test_nothing_is_sent_beyond_the_window() -> None:
     session = make(ESME, TRX, SessionConfig(window=2))
     session.send([submit()], 0.0)

@@ -24,6 +24,7 @@ from tests.pipeline import (
     run_dry,
     text,
 )
+from tests.test_rules_hostile import STOPS, TEXTS
 
 if TYPE_CHECKING:
     from bridge.records import Conversation
@@ -341,3 +342,17 @@ def test_a_turn_leaves_nothing_for_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_that_does_harm_is_stored_and_answered_like_any_other(name: str) -> None:
+    bridge = Bridge(capacity=500)
+    for number, words in enumerate((TEXTS[name], "echo " + TEXTS[name])):
+        pdu = text(b"", b"1555%07d" % number, data_coding=8)
+        pdu.tlvs = ((c.TAG_MESSAGE_PAYLOAD, words.encode("utf-16-be", "surrogatepass")),)
+        effects = bridge.deliver(pdu)
+        mo = bridge.mos()[-1]
+        wanted = "control" if name in STOPS and not number else "replied"
+        assert (effects.incidents, mo.outcome, len(mo.text)) == ([], wanted, len(words))
+        assert bridge.submits()
+    check(bridge)

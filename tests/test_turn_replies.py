@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.config import LimitsConfig
-from bridge.events import CapacityChanged
+from bridge.events import CapacityChanged, Withdrawn
 from bridge.store import StoreFull
 from smppcore import constants as c
 from smppcore.errors import LocalProtocolError
@@ -93,6 +93,23 @@ def test_a_claim_of_a_link_that_is_gone_waits_for_it() -> None:
     bridge.links = both
     bridge.begin()
     assert [pdu.short_message for pdu in bridge.submits(name="b")] == [b"8-18"]
+
+
+def test_what_one_turn_takes_back_and_claims_anew_needs_no_queue_and_is_in_doubt_after_a_kill() -> None:
+    bridge = Bridge()
+    bridge.deliver(text("echo 1"))
+    bridge.deliver(text("echo 2", source=b"2"))
+    first, second = list(bridge.engine.outbox.flights.values())
+    bridge.turn(Withdrawn([first], suppressed=False))
+    assert [bool(mt.claim) for mt in bridge.mts()] == [True, True]
+    assert not bridge.memory.queue
+    bridge.turn(Withdrawn([second], suppressed=False))
+    bridge.deliver(text("echo 3", source=b"3"))
+    assert list(bridge.engine.births) == [first.mt.id, second.mt.id, bridge.mts()[2].id]
+    assert bridge.memory.position.settled_below == first.mt.id
+    check(bridge)
+    bridge.begin(bind=False)
+    assert [(mt.in_doubt, mt.claim) for mt in bridge.mts()] == [(True, 0.0)] * 3
 
 
 # -- answers

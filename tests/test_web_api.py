@@ -271,11 +271,15 @@ async def test_a_link_is_steered(service: Stopped) -> None:
 async def test_a_contact_is_known_set_opted_out_and_forgotten(service: Stopped) -> None:
     async with asking(service, "operator") as client:
         assert (await client.patch(f"contacts/{WHO}", json={"brand": "nope", "values": {"a": "b"}})).status_code == 404
+        agreed = {"brand": "acme", "wants": "agreed", "source": "web", "evidence": "form v7"}
+        assert (await client.post(f"consent/{WHO}", json=agreed)).status_code == 200
         consent = {"brand": "acme", "wants": "none", "source": "email", "evidence": "ticket 1"}
         assert (await client.post(f"consent/{WHO}", json=consent)).status_code == 200
         assert (await client.post(f"consent/{WHO}", json={**consent, "source": "guess"})).status_code == 400
         shown = (await client.get(f"consent/{WHO}")).json()
         assert (shown[0]["state"], shown[0]["chain"]) == ("opted_out", "whole")
+        assert [event["text"] for event in shown[0]["events"]] == ["form v7", "ticket 1"]
+        assert (await client.post(f"consent/{WHO}", json=agreed)).status_code == 409
         listed = (await client.get("consent")).json()["items"]
         assert {row["contact"] for row in listed} == {WHO, "4"}
         assert (await client.get("consent/99")).status_code == 404

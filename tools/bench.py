@@ -97,6 +97,8 @@ name = "Bench"
 languages = ["en"]
 numbers = ["12345"]
 help_contact = "help@bench.example"
+[brand.bench.quiet]
+window = ""
 {keywords}{patterns}
 [[pattern]]
 name = "balance"

@@ -109,3 +109,8 @@ def print_table(
 def printable(text: str) -> str:
     """Return a text in which no control or bidi character can act on the terminal."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def cell(text: str) -> str:
+    """Return a text as a cell of CSV that no spreadsheet takes for a formula: a customer may write one."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

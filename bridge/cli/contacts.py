@@ -15,7 +15,7 @@ from rich.progress import track
 from bridge import config as configuration
 from bridge.cli import CliProblem, recipients
 from bridge.cli.asking import BATCH, asker_of_many, brands_of, contact_of, contacts_of, operator
-from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.cli.common import cell, config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.consent import given
 from bridge.cli.explain import load_rules
 from bridge.customers import contact_row, number_row
@@ -204,12 +204,7 @@ def export(config: Path, brand: str, *, unmasked: bool) -> None:
                 profile = row["profile"]
                 assert isinstance(profile, dict)  # noqa: S101  made above
                 cells = {name: row[name] or "" for name in ("number", "brand", LANGUAGE, "opted_out")}
-                writer.writerow(cells | {name: _cell(str(value)) for name, value in profile.items()})
-
-
-def _cell(value: str) -> str:
-    """Return a value that no spreadsheet takes for a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+                writer.writerow(cells | {name: cell(str(value)) for name, value in profile.items()})
 
 
 @contacts.command()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from bridge.cli import CliProblem
-from bridge.cli.common import config_option, reader_of
+from bridge.cli.common import cell, config_option, reader_of
 from bridge.export import COLUMNS, event_rows, message_rows
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def messages(config: Path, form: str, output: Path | None, *, unmasked: bool) ->
     """A row per message: kind "mo" came in, kind "mt" was sent or is to be.
 
     \b
-    Times are UTC. In CSV, lists are joined by a blank and `times` is JSON.
+    Times are UTC. In CSV, lists are joined by a blank and `times` is JSON; a
+    text that a spreadsheet would compute begins with an apostrophe there.
 
     \b
     Example:
@@ -100,10 +101,12 @@ def _write_csv(rows: Iterable[Row], file: TextIO) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in _counted(rows, file):
-        writer.writerow([_cell(row.get(name)) for name in COLUMNS])
+        writer.writerow([_cell(row.get(name), name) for name in COLUMNS])
 
 
-def _cell(value: Value) -> str | int | float:
+def _cell(value: Value, name: str) -> str | int | float:
+    if name == "text" and isinstance(value, str):
+        return cell(value)
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 WINDOW: Final = 10.0
 """Seconds."""
+PLAIN: Final = 5
+"""How often within it anything less than a warning is said as it comes: a bind that is lost and made anew."""
 _FRAMES: Final = 6
 """Of a traceback, the innermost."""
 _KEPT_DIGITS: Final = 4
@@ -100,8 +102,10 @@ class _Said:
 
     until: float
     last: logging.LogRecord
+    times: int = 0
+    """How often it came."""
     again: int = 0
-    """How often it came since."""
+    """How often of these it was not said."""
 
 
 class Handler(logging.StreamHandler["TextIO"]):
@@ -121,16 +125,24 @@ class Handler(logging.StreamHandler["TextIO"]):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or count it."""
+        try:
+            self._emit(record)
+        except Exception:  # a line that cannot be made is no reason to stop
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         self.sweep()
         raised = type(record.exc_info[1]) if record.exc_info else None
         key = record.name, record.levelno, _CHANGING.sub("#", record.getMessage()), raised
         said = self._said.get(key)
-        if said is not None:
+        if said is None:
+            said = self._said[key] = _Said(self._clock() + WINDOW, record)
+        said.times += 1
+        said.last = record
+        if said.times <= (1 if record.levelno >= logging.WARNING else PLAIN):
+            super().emit(record)
+        else:
             said.again += 1
-            said.last = record
-            return
-        self._said[key] = _Said(self._clock() + WINDOW, record)
-        super().emit(record)
 
     def sweep(self, *, all_of_it: bool = False) -> None:
         """Say how often incidents came again, once their time is over."""
@@ -163,14 +175,16 @@ def logging_to(
     """
     handler = Handler(settings, stream, clock)
     root = logging.getLogger()
-    before = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     for noisy in ("hypercorn", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A record that cannot be formatted would be printed as it is, with all that is in it.
+    before, logging.raiseExceptions = (root.level, logging.raiseExceptions), False
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if verbose else settings.level.upper())
     try:
         yield handler
     finally:
+        level, logging.raiseExceptions = before
+        root.setLevel(level)
         handler.sweep(all_of_it=True)
         root.removeHandler(handler)
-        root.setLevel(before)

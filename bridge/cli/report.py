@@ -11,7 +11,7 @@ import click
 from bridge import reports
 from bridge.analytics import BUCKETS
 from bridge.cli import CliProblem
-from bridge.cli.common import config_option, json_option, print_json, print_table, printable, reader_of
+from bridge.cli.common import cell, config_option, json_option, print_json, print_table, printable, reader_of
 from bridge.cli.explain import load_rules
 from bridge.page import page
 from bridge.reporting import SECTIONS, UNMATCHED, hidden, make, span_of, strangers, unsure_of
@@ -252,9 +252,9 @@ def _show_failures(section: Table) -> None:
     )
     rows: list[tuple[object, ...]] = []
     for dimension, cells in cast("dict[str, list[Table]]", section["by"]).items():
-        for cell in [cell for cell in cells if cell["failed"]][:5]:
-            numbers = f"{cell['failed']:,}", f"{cell['ended']:,}", _percent(cell["rate"])
-            rows.append((dimension, cell[dimension], *numbers, "◄" if cell["flag"] else ""))
+        for one in [one for one in cells if one["failed"]][:5]:
+            numbers = f"{one['failed']:,}", f"{one['ended']:,}", _percent(one["rate"])
+            rows.append((dimension, one[dimension], *numbers, "◄" if one["flag"] else ""))
     if rows:
         print_table(("by", "", "failed", "of", "rate", "flag"), rows, right=("failed", "of", "rate"))
 
@@ -308,6 +308,4 @@ def _flat(value: object, name: str) -> Iterator[tuple[str, object]]:
         for number, item in enumerate(value):
             yield from _flat(item, f"{name}[{number}]")
     else:
-        text = "" if value is None else value
-        # A spreadsheet would take it for a formula.
-        yield name, f"'{text}" if isinstance(text, str) and text[:1] in ("=", "+", "-", "@") else text
+        yield name, cell(value) if isinstance(value, str) else "" if value is None else value

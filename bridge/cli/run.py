@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import click
 import trio
 
-from bridge import config as configuration
 from bridge import rules
 from bridge.calling import FunctionError, load_functions
 from bridge.cli import CliProblem, leaves, logs, problem_of
 from bridge.cli.common import config_option
 from bridge.control import ControlError
 from bridge.notify import Notifier
-from bridge.service import Service
+from bridge.service import Service, read_config
 from bridge.training import trainer
 from bridge.web import serve
 
@@ -41,10 +40,9 @@ def run(config: Path, *, verbose: bool) -> None:
     Example:
       smppbridge run -c bridge.toml
     """  # noqa: D301  \b keeps click from wrapping the example
+    os.umask(0o077)  # whatever it writes has customers' words and numbers in it
     notifier = Notifier.from_environment(os.environ)
-    settings = configuration.load(config)
-    if not settings.link:
-        raise CliProblem(f"{config}: link: there is no link to run; add a [[link]] table")
+    settings = read_config(config)
     try:
         functions = load_functions(settings.functions, config.parent)
     except FunctionError as exc:

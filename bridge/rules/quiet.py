@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 _DAY = 1440
 _US_DIGITS = 11
+"""Of a number of the North American plan, with its 1."""
 _MOST_TURNS = 14
+"""Looks at the window and the state's hours in turn: two for each day of a week."""
 ZONE_FIELD = "timezone"
 """The field of the profile that says where a customer is."""
 

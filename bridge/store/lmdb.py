@@ -65,7 +65,13 @@ if TYPE_CHECKING:
     from bridge.store.recent import Step
 
 FORMAT = 1
-"""Of the tables and keys above; the records carry a version of their own."""
+"""Of the tables and keys above; the records carry a version of their own. A store of a higher one is refused at open.
+
+The first change that a reader of the old keys cannot live with makes it 2, and brings with it, in LmdbStore._open under
+the lock: backup() to `data_dir.before-2`, which is kept; then a function for each step from n to n + 1, which rewrites
+a table in transactions of `_PAGE` rows, each with the key reached in `meta`, so that one that was killed goes on there;
+`format` in the last of them. LmdbReader refuses a store that has not been brought up to date.
+"""
 _TABLES = (
     b"meta",
     b"mo",
@@ -87,6 +93,8 @@ _id = struct.Struct(">Q")
 _part = struct.Struct(">QH")
 _hour = struct.Struct(">I")
 _due = struct.Struct(">QQ")
+_pack = msgspec.msgpack.Encoder().encode
+"""For what every message adds to: it takes half the time of msgpack's."""
 _PAGE = 2000
 """Rows of one page of a long read: a snapshot is never held for more than about a tenth of a second."""
 _UNREADABLE = (msgspec.DecodeError, RecordVersionError)
@@ -446,13 +454,13 @@ class LmdbTurn:
                 put(row_key, value, db=t.side[table])
         p_ = c.position
         if c.log:
-            put(key(p_.commit), msgpack.packb((p_.time, c.log)), db=t.log, append=True)
+            put(key(p_.commit), _pack((p_.time, c.log)), db=t.log, append=True)
         put(b"position", _pack_position(p_), db=t.meta)
 
     def _write_recent(self, step: Step, commit: int) -> None:
         t, txn = self._t, self._txn
         if step.changed:
-            txn.put(_id.pack(commit), msgpack.packb(list(step.changed.values())), db=t.recent, append=True)
+            txn.put(_id.pack(commit), _pack(list(step.changed.values())), db=t.recent, append=True)
         if step.moved:
             with txn.cursor(t.conversation) as cursor:
                 cursor.putmulti(step.moved)

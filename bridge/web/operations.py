@@ -299,7 +299,10 @@ class Consent(Body):
     """What a customer wants."""
 
     brand: Name
-    wants: Annotated[Literal["none", "messages"], Meta(description="none = opt out, messages = opt in again.")]
+    wants: Annotated[
+        Literal["none", "messages", "agreed"],
+        Meta(description="none = opt out, messages = opt in again, agreed = has agreed: only recorded, as evidence."),
+    ]
     source: Annotated[str, Meta(max_length=20, description="How it came: " + ", ".join(SOURCES))] = "other"
     evidence: Annotated[str, Meta(max_length=2000, description="What was said, where it is filed.")] = ""
 
@@ -351,11 +354,11 @@ async def show_consent(call: Call, args: OneContact) -> object:
 
 
 async def set_consent(call: Call, args: OneContact, body: Consent) -> object:
-    """Opt out or in."""
+    """Opt out or in, or record consent."""
     contact = _contact(args.number)
     if body.source not in SOURCES:
         raise Problem(400, f"source must be one of {', '.join(SOURCES)}")
-    kind = "optout.add" if body.wants == "none" else "optout.remove"
+    kind = {"none": "optout.add", "messages": "optout.remove", "agreed": "consent.given"}[body.wants]
     values = {"source": body.source, "evidence": body.evidence}
     await _ask(call, contact, _brand(call, body.brand).name, kind, values)
     return {"number": contact, "brand": body.brand, "wants": body.wants}
