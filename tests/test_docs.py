@@ -323,6 +323,8 @@ def texts_of_the_code() -> tuple[set[str], set[str]]:
                 told.add(said(node.args[-1]))
             elif called == "self.abort" and file.parent.name == "smppcore":
                 told.add(said(node.args[0]))
+            elif called == "self._move" and ast.unparse(node.args[0]) in ("_UNBOUND", "_CLOSED"):
+                told.add(said(node.args[1]))
     return every, {text for text in told if text.strip("…") and "\n" not in text}
 
 
