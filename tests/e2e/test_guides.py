@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.guides import PROJECT, WRITTEN, Block, blocks, elsewhere
+from tests.guides import WRITTEN, Block, blocks, elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +180,6 @@ def test_every_command_line_of_a_document_does_what_it_is_there_for(document: Pa
         for line in block.text.splitlines() if block.language == "sh" else ():
             if line.strip() and not elsewhere(line):
                 walk.do(line)
-    assert PROJECT not in walk.folder.parents
 
 
 @pytest.mark.parametrize("document", WRITTEN, ids=lambda path: path.name)
