@@ -28,6 +28,7 @@ from bridge.options import (
     nearest,
     octets,
     parse,
+    retention_of_rows,
     size,
     text,
     url,
@@ -152,6 +153,8 @@ class StoreConfig:
     """commit: on disk before a message is acknowledged; relaxed: a power cut may lose the last commits."""
     max_size: Annotated[int, size(16 << 20)] = 64 << 30
     """The most octets the store's file may grow to (sparse); from 95% no new messages are taken."""
+    retain: Annotated[float, retention_of_rows] = 0.0
+    """Messages and the log of what led to them are let go after that, "400d" or "2y"; "" = never. Counts stay."""
 
 
 @dataclass(frozen=True, slots=True)

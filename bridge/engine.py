@@ -38,6 +38,7 @@ class Engine(State):
         links: The configured links.
         now: Seconds since the epoch.
         listening: Webhooks that want to be told of what happens.
+        retain: Seconds that messages are kept, 0.0 for ever.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class Engine(State):
         links: Sequence[LinkConfig],
         now: float,
         listening: Sequence[Listener] = (),
+        *,
+        retain: float = 0.0,
     ) -> None:
-        super().__init__(store, rules, links, now)
+        super().__init__(store, rules, links, now, retain)
         self.listening = listening
         self.used_share = store.used_share()
         """How much of its maximum size the store uses, 0.0 … 1.0, as of the last turn."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bridge import inputs
@@ -151,11 +152,18 @@ def event_rows(reader: LmdbReader) -> Iterator[Row]:
     """Return a snapshot of the state, then every input of the committer in the order in which it was applied.
 
     The log reaches back to the first commit, so the snapshot is the empty state; what a text led to stands in its row.
-    Texts are as they came: masked ones could not be decided again.
+    Texts are as they came: masked ones could not be decided again. Where `[store] retain` has let go of the beginning,
+    `complete` is false: of customers who wrote before it, nothing is known.
     """
-    yield {"kind": "snapshot", "commit": 0, "conversations": []}
-    for commit, when, entries in reader.log():
+    complete = reader.position.kept_from == 1
+    log = reader.log()
+    first = next(log, None)
+    begin = first[0] - 1 if first is not None and not complete else 0
+    yield {"kind": "snapshot", "commit": begin, "complete": complete, "conversations": []}
+    for commit, when, entries in chain([] if first is None else [first], log):
         for entry in entries:
+            if entry[0] == "mo" and _number(entry[1]) < reader.position.kept_from:
+                continue
             row: Row = {"commit": commit, "now": when}
             row.update(_event_row(reader, entry))
             yield row
@@ -169,6 +177,7 @@ def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
             raise LookupError(f"the store lacks the row {entry[1]} that its log names")
         row = mo_row(mo, unmasked=True)
         row["text"] = mo.decided if "late" in mo.flags else mo.text
+        row["first"] = not mo.before
         row["replies"] = _replies(reader, entry[2])
         return row
     names = _NAMES.get(str(kind), ("id",))

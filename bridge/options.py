@@ -434,6 +434,18 @@ def retention(value: object, at: At) -> float:
     return 0.0 if value == "" else _quantity(value, _LONG_UNITS, "a time to keep things", '"180d" or "5y"')
 
 
+def retention_of_rows(value: object, at: At) -> float:
+    """The same, a day or more: what is not settled yet is not to be forgotten.
+
+    Raises:
+        BadValue: It is less.
+    """
+    seconds = retention(value, at)
+    if 0.0 < seconds < _LONG_UNITS["d"]:
+        raise BadValue("must be 1d or more")
+    return seconds
+
+
 def size(low: int) -> Reader[int]:
     """A number of octets such as "64GiB"; not below `low` octets."""
 

@@ -57,6 +57,9 @@ class Replay:
         self.decisions = 0
         self.other_rules = 0
         """Rows of rules of another version: not compared."""
+        self.unknown = 0
+        """Rows of customers of whom something came before the log begins: not compared."""
+        self._complete = True
         self._states: dict[ContactKey, Conversation] = {}
 
     def apply(self, row: Mapping[str, Any]) -> Difference | None:
@@ -66,11 +69,14 @@ class Replay:
             row: As `export events` writes it.
         """
         kind = row["kind"]
-        if kind == "mo":
+        if kind == "snapshot":
+            self._complete = row["complete"]
+        elif kind == "mo":
             return self._text(row) if row["rules_version"] else None
-        if kind == "opted out":
+        elif kind == "opted out":
             key = row["contact"], row["brand"]
-            self._states[key] = replace(self._states.get(key) or Conversation(*key), opted_out=row["now"])
+            if self._is_known(key):
+                self._states[key] = replace(self._states.get(key) or Conversation(*key), opted_out=row["now"])
         elif kind == "call":
             self._name_call(self._states.get((row["contact"], row["brand"])), row["id"])
         elif kind == "woken":
@@ -85,6 +91,8 @@ class Replay:
         key = row["from"], self.rules.brand_of(row["to"])
         if row["rules_version"] != self.rules.version:
             self.other_rules += 1
+            return None
+        if not self._is_known(key, new=row["first"]):
             return None
         self.decisions += 1
         recorded = {name: row[name] for name in ("outcome", "layer", "rule", "detail", "replies")}
@@ -120,11 +128,19 @@ class Replay:
 
     def _event(self, row: Mapping[str, Any], event: Wake | Called | Request) -> Difference | None:
         key = row["contact"], row["brand"]
+        if not self._is_known(key):
+            return None
         self.decisions += 1
         recorded = {"replies": [{k: v for k, v in reply.items() if k != "id"} for reply in row["replies"]]}
         decision = react(event, self._states.get(key) or Conversation(*key), self.rules, row["now"])
         self._keep(key, decision)
         return self._compare(0, recorded, {"replies": _sent(decision.replies)})
+
+    def _is_known(self, key: ContactKey, *, new: bool = False) -> bool:
+        """Whether the log has all that was before of a customer; in one without its beginning, only of new ones."""
+        known = self._complete or new or key in self._states
+        self.unknown += not known
+        return known
 
     @staticmethod
     def _name_call(state: Conversation | None, number: int) -> None:

@@ -251,7 +251,8 @@ class Service:
         try:
             training = trainer(self.config.bridge.data_dir, keep=True)
             self.rules = await trio.to_thread.run_sync(with_pinned, self.rules, store, training, log.warning)
-            engine = Engine(store, self.rules, self.config.link, clock(), listeners(self.config.webhook))
+            hooks, retain = listeners(self.config.webhook), self.config.store.retain
+            engine = Engine(store, self.rules, self.config.link, clock(), hooks, retain=retain)
             effects = engine.start(clock())
             self._committer = Committer(engine, self._hand_out, clock)
             self._metrics.count(effects.tally)

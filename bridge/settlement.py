@@ -37,11 +37,12 @@ from smppcore.receipt import normalise_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.config import LinkConfig
     from bridge.desk import Desk
     from bridge.events import Outcomes
     from bridge.outbox import LinkQueue
     from bridge.records import Mt
-    from bridge.store import Parked
+    from bridge.store import IdKey, Parked
     from smppcore.session import Outcome
 
 _NO_RESPONSE = "no_response"
@@ -128,9 +129,7 @@ class Settlement(Stage):
                     f"link {mt.link}: accepts messages without a message_id; their receipts cannot be matched"
                 )
             return
-        config = queue.config
-        kind = config.message_id.response
-        key = (config.group, message_id if kind == "text" else normalise_id(message_id, kind))
+        key = id_key(queue.config, message_id)
         self.changes.ids.append((key, mt.id, part))
         if self._any_parked:
             parked = self.store.parked([key])[0]
@@ -311,6 +310,12 @@ class Settlement(Stage):
         """Return whether a message in doubt is sent again."""
         policy = self.outbox.links[mt.link].config.in_doubt
         return (policy.reply if mt.mo else policy.started) == "resend"
+
+
+def id_key(config: LinkConfig, message_id: str) -> IdKey:
+    """Return by what a message is found again that the SMSC of a link calls so in its answer."""
+    kind = config.message_id.response
+    return config.group, message_id if kind == "text" else normalise_id(message_id, kind)
 
 
 def _congestion(outcomes: Sequence[Outcome]) -> int | None:

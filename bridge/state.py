@@ -48,6 +48,8 @@ class Calendar:
     """Where the walk over the table `input` goes on."""
     dead_after: bytes = b""
     """Where the walk over the table `dead` goes on."""
+    jobs_after: bytes = b""
+    """Where the walk over the table `job` goes on."""
 
     def next(self) -> float:
         """Return the earliest of them."""
@@ -74,9 +76,13 @@ class State:
         rules: To decide by.
         links: The configured links.
         now: Seconds since the epoch.
+        retain: Seconds that messages are kept, 0.0 for ever.
     """
 
-    def __init__(self, store: Store, rules: Ruleset, links: Sequence[LinkConfig], now: float) -> None:
+    def __init__(
+        self, store: Store, rules: Ruleset, links: Sequence[LinkConfig], now: float, retain: float = 0.0
+    ) -> None:
+        self.retain = retain
         self.store = store
         self.rules = rules
         self.position = store.position

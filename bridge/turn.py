@@ -359,5 +359,6 @@ class TurnWork(Stage):
             self.upkeep.mark,
             *self._flow(),
             self.retention.marks,
+            self.retention.kept_from,
         )
         self.store.commit(changes)

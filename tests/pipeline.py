@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -158,6 +159,10 @@ class MemoryTurn:
     def count(self, table: SideTable) -> int:
         return sum(name == table for name, _ in self._s.side)
 
+    def log_before(self, time: float, limit: int) -> int:
+        first = itertools.takewhile(lambda row: row[1][0] < time, list(self._s.log.items())[:limit])
+        return max((commit for commit, _ in first), default=0)
+
     def page(self, table: SideTable, start: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         rows = sorted((key, value) for (name, key), value in self._s.side.items() if name == table and key >= start)
         return rows[:limit]
@@ -226,6 +231,12 @@ class MemoryStore:
                 self.assembly[name] = value
         self.counter.update(c.counters)
         self.link.update((row.name, row) for row in c.links)
+        for gone in c.let_go:
+            self.mo.pop(gone, None)
+            self.mt.pop(gone, None)
+        for key in c.unnamed:
+            self.ids.pop(key, None)
+        self.log = {commit: row for commit, row in self.log.items() if commit > c.log_until}
         self.side.update((key, value) for key, value in c.rows.items() if value is not None)
         for key_ in [key for key, value in c.rows.items() if value is None]:
             self.side.pop(key_, None)
@@ -304,6 +315,7 @@ class Bridge:
         store: A MemoryStore if left out.
         ruleset: `rules()` if left out.
         capacity: Of each link, as a bound session gives it.
+        retain: Seconds that messages are kept.
     """
 
     def __init__(
@@ -313,7 +325,9 @@ class Bridge:
         ruleset: Ruleset | None = None,
         now: float = START,
         capacity: int = 50,
+        retain: float = 0.0,
     ) -> None:
+        self.retain = retain
         self.links = links or (link(),)
         self.name = self.links[0].name
         self.rules = ruleset if ruleset is not None else rules()
@@ -327,7 +341,7 @@ class Bridge:
         self.wire = Wire()
         self.outbound = {config.name: Outbound(config) for config in self.links}
         self._revoked: list[Event] = []
-        self.engine = Engine(self.store, self.rules, self.links, self.now)
+        self.engine = Engine(self.store, self.rules, self.links, self.now, retain=self.retain)
         self.take_over(self.engine.start(self.now))
         if bind:
             self.turn(*(CapacityChanged(config.name, self.capacity) for config in self.links))

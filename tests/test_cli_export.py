@@ -147,7 +147,7 @@ def test_a_spreadsheet_computes_no_text_of_a_customer(tmp_path: Path) -> None:
 
 def test_events_begin_with_a_snapshot_and_go_on_in_order(file: Path) -> None:
     first, *rest = rows(run("events", "-c", file))
-    assert first == {"kind": "snapshot", "commit": 0, "conversations": []}
+    assert first == {"kind": "snapshot", "commit": 0, "complete": True, "conversations": []}
     commits = [row["commit"] for row in rest]
     assert commits == sorted(commits)  # type: ignore[type-var]
     assert Counter(row["kind"] for row in rest) == {"link": 1, "mo": 7, "submit": 5, "receipt": 1, "part": 1}

@@ -18,6 +18,7 @@ from bridge.records import (
     Mt,
     RecordVersionError,
     pack,
+    pack_all,
     unpack_conversation,
     unpack_mo,
     unpack_mt,
@@ -125,3 +126,8 @@ def test_octets_that_are_no_record_raise_what_is_documented(unpack: Callable[[by
 def test_another_version_is_refused(unpack: Callable[[bytes], object], octets: bytes, version: str) -> None:
     with pytest.raises(RecordVersionError, match=f"version {version} is not known; upgrade smppbridge"):
         unpack(octets)
+
+
+@given(st.lists(st.one_of(CONVERSATIONS, MOS), max_size=4))
+def test_many_are_packed_as_each_is(records: list[Conversation | Mo]) -> None:
+    assert pack_all(records) == [pack(record) for record in records]

@@ -1,4 +1,4 @@
-"""The words of old messages are forgotten; the evidence of a forgotten customer, once it is old."""
+"""Old messages lose their words, and then go as a whole; the evidence of a forgotten customer goes once it is old."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from click.testing import CliRunner
 from bridge import inputs
 from bridge.cli import main
 from bridge.events import Asked
+from bridge.export import event_rows
 from bridge.hooks import Dead, Hook, hook_key, pack, unpack_dead
+from bridge.replay import Replay
 from bridge.retention import PAGE
 from bridge.rules import Request
-from bridge.store.lmdb import LmdbStore
-from tests.pipeline import CONTACT, START, Bridge, accepted, check, link, rules, text
+from bridge.store.check import Check
+from bridge.store.lmdb import LmdbReader, LmdbStore
+from tests.pipeline import CONTACT, START, Bridge, accepted, check, link, part, rules, text
 from tests.rules_helpers import BRAND
 
 if TYPE_CHECKING:
@@ -161,3 +164,136 @@ def test_after_compacting_no_octet_is_left(tmp_path: Path) -> None:
     assert "nothing wrong found" in run("check")
     assert not (tmp_path / "var" / "compact").exists()
     assert oct((tmp_path / "var" / "data.mdb").stat().st_mode)[-3:] == "600"
+
+
+# -- whole messages
+
+
+def turns(bridge: Bridge, day: float) -> None:
+    """Let the bridge do what is due on a day."""
+    bridge.now = START + day * DAY
+    for _ in range(6):
+        bridge.turn()
+
+
+def kept(bridge: Bridge) -> list[int]:
+    return sorted([mo.id for mo in bridge.mos()] + [mt.id for mt in bridge.mts()])
+
+
+def test_messages_are_let_go_at_their_time_with_what_names_them() -> None:
+    bridge = Bridge(link("a"), ruleset=rules(SOURCE.replace('retain_text = "30d"\n', "")), retain=30 * DAY)
+    (pdu,) = bridge.send("hours")
+    bridge.turn(bridge.answers(accepted(pdu, b"X1")))
+    bridge.turn(Asked(*KEY, Request("send", "ann", {"number": "60606", "link": "a", "text": "hi", "job": "j"})))
+    (pdu,) = bridge.submits()
+    bridge.turn(bridge.answers(accepted(pdu, b"X2")))
+    first = kept(bridge)
+    bridge.now = START + 20 * DAY
+    (pdu,) = bridge.send("hours")
+    bridge.turn(bridge.answers(accepted(pdu, b"X3")))
+    turns(bridge, 29.9)
+    assert kept(bridge)[:3] == first
+    counted = bridge.count("mo.replied"), bridge.count("mt")
+    turns(bridge, 30.1)
+    assert not set(first) & set(kept(bridge))
+    assert len(kept(bridge)) == 2
+    assert list(bridge.memory.ids) == [("a", "X3")]
+    assert all(when > START + DAY for when, _ in bridge.memory.log.values())
+    assert not [key for table, key in bridge.memory.side if table == "job"]
+    assert (bridge.count("mo.replied"), bridge.count("mt")) == counted
+    assert bridge.engine.next_due(bridge.now) > bridge.now
+    assert bridge.send("hours")
+    bridge.begin(bind=False)
+    turns(bridge, 31)
+    assert len(kept(bridge)) == 4
+
+
+def test_what_is_not_settled_stays_and_so_does_what_comes_after_an_open_claim() -> None:
+    bridge = Bridge(link("a"), ruleset=rules(SOURCE), retain=30 * DAY, capacity=1)
+    bridge.deliver(text("hours"), text("hm", b"2"))
+    mo, mt, other = kept(bridge)[0], bridge.mt().id, kept(bridge)[-1]
+    turns(bridge, 90)
+    assert mo not in kept(bridge)
+    assert {mt, other} <= set(kept(bridge))
+    assert bridge.engine.position.kept_from == mt
+
+
+def test_a_message_in_the_queue_stays_and_others_do_not_wait_for_it() -> None:
+    bridge = Bridge(link("a"), ruleset=rules(SOURCE), retain=30 * DAY)
+    at = {"at": str(START + 80 * DAY), "expires": str(START + 90 * DAY)}
+    bridge.turn(Asked(*KEY, Request("send", "ann", {"number": "60606", "link": "a", "text": "later"} | at)))
+    bridge.deliver(text("hours", b"2"))
+    settle(bridge)
+    turns(bridge, 40)
+    assert [mt.text for mt in bridge.mts()] == ["later"]
+    assert not bridge.mos()
+
+
+def test_a_message_id_that_a_later_message_has_too_stays() -> None:
+    bridge = Bridge(link("a"), ruleset=rules(SOURCE), retain=30 * DAY)
+    for day in (0, 20):
+        bridge.now = START + day * DAY
+        (pdu,) = bridge.send("hours")
+        bridge.turn(bridge.answers(accepted(pdu, b"X1")))
+    turns(bridge, 40)
+    assert list(bridge.memory.ids) == [("a", "X1")]
+    assert len(kept(bridge)) == 2
+
+
+def test_messages_of_a_link_that_is_gone_are_let_go_too() -> None:
+    bridge = Bridge(link("a"), link("b"), ruleset=rules(SOURCE), retain=30 * DAY)
+    bridge.deliver(text("hours"), name="b")
+    (pdu,) = bridge.submits(name="b")
+    bridge.turn(bridge.answers(accepted(pdu, b"X1"), name="b"))
+    bridge.links = bridge.links[:1]
+    bridge.begin()
+    turns(bridge, 40)
+    assert kept(bridge) == []
+
+
+def test_a_long_text_that_lacks_parts_stays_until_it_is_read() -> None:
+    whole = link("a", assemble_timeout=100 * DAY)
+    bridge = Bridge(whole, ruleset=rules(SOURCE), retain=30 * DAY)
+    bridge.deliver(part(1, 2, b"half"))
+    turns(bridge, 40)
+    assert [mo.outcome for mo in bridge.mos()] == ["pending"]
+
+
+def test_many_messages_and_much_log_go_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.retention.PAGE", 4)
+    monkeypatch.setattr("bridge.retention.LOG_PAGE", 2)
+    bridge = Bridge(link("a"), ruleset=rules(SOURCE), retain=30 * DAY)
+    for n in range(9):
+        bridge.turn(
+            Asked(
+                f"1666{n:07}", "acme", Request("send", "ann", {"number": "60606", "link": "a", "text": "x", "job": "j"})
+            )
+        )
+    settle(bridge)
+    bridge.now = START + 40 * DAY
+    for _ in range(12):
+        bridge.turn()
+    assert kept(bridge) == []
+    assert not [key for table, key in bridge.memory.side if table == "job"]
+    assert all(when > START + DAY for when, _ in bridge.memory.log.values())
+
+
+def test_a_store_without_its_oldest_messages_is_whole_and_can_be_replayed(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "var", max_size=16 << 20, sync=False)
+    bridge = Bridge(link("a"), store=store, ruleset=rules(SOURCE), retain=30 * DAY)
+    bridge.deliver(text("hours"))
+    settle(bridge)
+    bridge.now = START + 20 * DAY
+    bridge.deliver(text("hours"), text("hm", b"2"))
+    settle(bridge)
+    turns(bridge, 31)
+    store.close()
+    reader = LmdbReader(tmp_path / "var")
+    assert reader.position.kept_from > 1
+    assert list(Check(reader).problems()) == []
+    rows = list(event_rows(reader))
+    reader.close()
+    assert rows[0] == {"kind": "snapshot", "commit": rows[0]["commit"], "complete": False, "conversations": []}
+    replay = Replay(bridge.rules)
+    assert [replay.apply(row) for row in rows if row["kind"] in ("snapshot", "mo")] == [None] * 3
+    assert (replay.decisions, replay.unknown) == (1, 1)

@@ -34,6 +34,8 @@ def main() -> int:
     print(f"{replay.decisions:,} decisions replayed, {different:,} came out otherwise")
     if replay.other_rules:
         print(f"{replay.other_rules:,} were made by rules of another version, and are not compared")
+    if replay.unknown:
+        print(f"{replay.unknown:,} are of customers of whom the log lacks the beginning, and are not compared")
     return int(different > 0)
 
 

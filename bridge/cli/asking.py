@@ -70,7 +70,8 @@ def engine_of(config: Config) -> Iterator[Engine]:
     store = LmdbStore(config.bridge.data_dir, max_size=config.store.max_size, sync=True)
     try:
         rules = with_pinned(rules, store, trainer(config.bridge.data_dir, keep=False), lambda _: None)
-        engine = Engine(store, rules, config.link, time.time(), listeners(config.webhook))
+        hooks, retain = listeners(config.webhook), config.store.retain
+        engine = Engine(store, rules, config.link, time.time(), hooks, retain=retain)
         engine.start(time.time())
         yield engine
     finally:

@@ -155,6 +155,8 @@ class Position:
     answers have shown, a word of `smppcore.adaptive.Verdict`; its last congestion_state)."""
     forgotten: dict[str, int] = field(default_factory=dict)
     """By retention time, in seconds: the words of messages with a smaller id are forgotten."""
+    kept_from: int = 1
+    """Messages with a smaller id have been let go, but for those that were not settled."""
 
 
 @dataclass(slots=True)
@@ -193,6 +195,12 @@ class Changes:
     """Numbers of customers who are forgotten: receipts without a message that name one are let go."""
     rows: dict[tuple[SideTable, bytes], bytes | None] = field(default_factory=dict)
     """Of the side tables; None for one that is taken out."""
+    let_go: list[int] = field(default_factory=list)
+    """Messages of either way that are not kept any longer, whatever else says of them here."""
+    unnamed: list[IdKey] = field(default_factory=list)
+    """message_ids of such messages."""
+    log_until: int = 0
+    """The log up to this commit is not kept any longer."""
     log: list[LogEntry] = field(default_factory=list)
     """What the turn took in, in the order in which it was applied."""
 
@@ -253,6 +261,9 @@ class Turn(Protocol):
 
     def count(self, table: SideTable) -> int:
         """Return how many rows a side table has."""
+
+    def log_before(self, time: float, limit: int) -> int:
+        """Return the last of the first commits in the log, at most so many, that were made before a time; 0 if none."""
 
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk.

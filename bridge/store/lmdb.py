@@ -28,6 +28,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import heapq
+import itertools
 import os
 import shutil
 import struct
@@ -191,8 +192,8 @@ def _read_position(t: _Tables, txn: lmdb.Transaction[bytes]) -> Position | None:
 
 
 def _pack_position(p: Position) -> bytes:
-    fields = p.next_id, p.commit, p.time, p.settled_below, p.expected, p.watched_below, p.spent, p.carrier, p.forgotten
-    return bytes(msgpack.packb(fields))
+    marks = p.settled_below, p.expected, p.watched_below, p.spent, p.carrier, p.forgotten, p.kept_from
+    return bytes(msgpack.packb((p.next_id, p.commit, p.time, *marks)))
 
 
 class LmdbTurn:
@@ -365,6 +366,16 @@ class LmdbTurn:
         """Return how many rows a side table has."""
         return int(self._txn.stat(self._t.side[table])["entries"])
 
+    def log_before(self, time: float, limit: int) -> int:
+        """Return the last of the first commits in the log, at most so many, that were made before a time; 0 if none."""
+        last = 0
+        with self._txn.cursor(self._t.log) as cursor:
+            for key, value in itertools.islice(cursor, limit):
+                if msgpack.unpackb(value)[0] >= time:
+                    break
+                last = _id.unpack(key)[0]
+        return last
+
     def commit(self, changes: Changes) -> None:
         """Write everything and sync it to the disk; see bridge.store.Turn."""
         step = self._recent.step(changes.conversations)
@@ -452,6 +463,16 @@ class LmdbTurn:
                 txn.delete(row_key, db=t.side[table])
             else:
                 put(row_key, value, db=t.side[table])
+        for gone in c.let_go:
+            for table_ in (t.mo, t.mt):
+                txn.delete(key(gone), db=table_)
+        for id_key in c.unnamed:
+            txn.delete(_id_key(id_key), db=t.ids)
+        if c.log_until:
+            with txn.cursor(t.log) as cursor:
+                found = cursor.first()
+                while found and cursor.key() <= key(c.log_until):
+                    found = cursor.delete()
         p_ = c.position
         if c.log:
             put(key(p_.commit), _pack((p_.time, c.log)), db=t.log, append=True)
