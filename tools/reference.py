@@ -72,6 +72,7 @@ WRITTEN = {
     "FlowTable.on_expire": ("`on_expire`", 'table or "close"', '`"close"`', "When `expires` is over."),
 }
 """Keys whose reader takes something else than the field holds: as they are written in the file."""
+LONG_UNITS = (("y", 365.25 * 86400), ("d", 86400))
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1), ("ms", 0.001))
 VALUES = (Address, Endpoint, Then)
 """Dataclasses that are one value in a file."""
@@ -85,7 +86,14 @@ Made from the code by `tools/reference.py`; a test holds it to it.
 [Scenarios of the simulator](#scenarios-of-the-simulator) · [Outcomes and states](#outcomes-and-states) ·
 [Metrics](#metrics) · [Events of webhooks](#events-of-webhooks) · [HTTP operations](#http-operations)
 """
-READERS = {"duration": "duration", "_seconds": "duration", "seconds": "duration", "delay": "duration", "size": "size"}
+READERS = {
+    "retention": "long duration",
+    "_seconds": "long duration",
+    "duration": "duration",
+    "seconds": "duration",
+    "delay": "duration",
+    "size": "size",
+}
 """What a value is, by how the name of its reader begins."""
 _SAYS_ITS_NAME = re.compile(r"(The table )?\[+[\w.]+\]+\.|A file\.|(A|The) whole.*")
 
@@ -195,6 +203,8 @@ def default_of(value: object, hint: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
+        if unit == "long duration":
+            return f'"{quantity(value, LONG_UNITS)}"' if value else '""'
         if unit:
             return f'"{quantity(value, UNITS if unit == "duration" else SIZES)}"'
         return f"{value:g}" if isinstance(value, float) else str(value)
