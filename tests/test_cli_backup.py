@@ -117,6 +117,15 @@ def test_top_shows_links_and_cases_without_anything_that_acts_on_the_terminal(tm
     assert row["links"][0]["queue"]["reply"]["length"] >= 1
 
 
+def test_ctrl_c_is_how_top_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bridge.cli.top.time.sleep", interrupted)
+    shown = run(fill(tmp_path), "top")
+    assert (shown.exit_code, "Aborted" in shown.output) == (0, False)
+
+
 def test_a_link_is_steered_through_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, object, float]] = []
 

@@ -19,7 +19,7 @@ from bridge.service import Service
 from bridge.web import serve
 from smppcore import constants as c
 from tests.pipeline import CONTACT, RULES, receipt, rules, text
-from tests.test_docs import COMMANDS, README
+from tests.test_docs import COMMANDS, REFERENCE
 from tests.test_service import carrier, config
 from tests.test_web import free_port
 
@@ -236,7 +236,7 @@ def test_the_dashboard_is_laid_out_and_works_with_any_prometheus() -> None:
 
 
 def test_the_readme_has_a_line_for_every_metric() -> None:
-    rows = re.findall(r"^\| `smppbridge_(\w+)(?:\{([\w,]+)\})?` \| (\w+) \| (.+) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| `smppbridge_(\w+)(?:\{([\w,]+)\})?` \| (\w+) \| (.+) \|$", REFERENCE, re.MULTILINE)
     assert {name: (kind, tuple(labels.split(",")) if labels else (), said) for name, labels, kind, said in rows} == {
         family.name: (family.kind, family.labels, family.help) for family in FAMILIES
     }

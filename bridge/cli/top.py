@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
@@ -49,7 +50,8 @@ def top(config: Path, every: float, looks: int, *, as_json: bool) -> None:
         print_json(_look(settings, since))
         return
     before = _look(settings, since)
-    with Live(_screen(before, before), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    screen = Live(_screen(before, before), console=console, screen=console.is_terminal, auto_refresh=False)
+    with suppress(KeyboardInterrupt), screen as live:  # Ctrl-C is how it ends, no failure
         for number in count(1):
             if looks and number > looks:
                 return

@@ -96,6 +96,17 @@ def test_the_package_is_run_as_a_module_too(installed: Installed) -> None:
     assert (done.returncode, done.stdout) == (0, installed.run("smppbridge", "--version").stdout)
 
 
+def test_the_guides_are_in_it(installed: Installed) -> None:
+    script = (
+        "from importlib.resources import files\n"
+        "print(*sorted(file.name for file in (files('bridge') / 'guides').iterdir()))"
+    )
+    done = installed.run("python", "-c", script)
+    assert done.stdout.split() == sorted(file.name for file in (PROJECT / "bridge" / "guides").glob("*.md")), (
+        done.stderr
+    )
+
+
 def test_type_checkers_may_read_both_packages(installed: Installed) -> None:
     script = (
         "import bridge, smppcore; from importlib.resources import files\n"
