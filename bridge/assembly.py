@@ -17,7 +17,7 @@ import msgspec
 from smppcore.text import UserData  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 AssemblyKey = tuple[str, str, str, int, int, int]
 """(group, source, destination, reference, reference_bits, total)."""
@@ -129,6 +129,14 @@ class Assemblies:
         """Take in a new one, or one whose `since` has changed."""
         self._held[key] = assembly
         heapq.heappush(self._order, (self._due(assembly), assembly.mo, key, assembly))
+
+    def of(self, mos: Collection[int]) -> list[AssemblyKey]:
+        """Return those of these messages."""
+        return [key for key, assembly in self._held.items() if assembly.mo in mos] if mos else []
+
+    def drop(self, key: AssemblyKey) -> None:
+        """Forget one."""
+        del self._held[key]
 
     def next_due(self) -> float:
         """Return when the first is due, in seconds since the epoch; inf if there is none."""

@@ -32,7 +32,7 @@ from bridge.events import (
     SessionLost,
     Withdrawn,
 )
-from bridge.intake import PATIENCE, cut, divide
+from bridge.intake import PATIENCE, divide
 from bridge.store import StoreError, StoreFull
 from smppcore import constants
 from smppcore.pdu import response_to
@@ -85,9 +85,7 @@ class Committer:
         self._waiting: list[Event] = []
         self._kept: list[Event] = []
         self._held: list[Arrivals] = []
-        """Arrivals that wait for room, or for the turn before them."""
-        self._more = False
-        """Some of them wait for nothing but the turn before them."""
+        """Arrivals that wait for room."""
         self._failure = ""
         """What the store said when the last turn failed, "" if it did not."""
         self._full = False
@@ -128,9 +126,8 @@ class Committer:
             await self._until_due()
             now = self._clock()
             events, held = divide([*self._kept, *self._held, *self._waiting], self.engine.outbox.links, now)
-            events, following = cut(events, now)
             came = bool(self._waiting)
-            self._waiting, self._held, self._more = [], [*following, *held], bool(following)
+            self._waiting, self._held = [], held
             self._arrived = trio.Event()
             if came and not events and self.engine.next_due(now) > now:
                 continue  # all that came waits for room: a turn would commit nothing
@@ -182,7 +179,7 @@ class Committer:
         await self._turned.wait()
 
     async def _until_due(self) -> None:
-        if self._waiting or self._more:
+        if self._waiting:
             return
         now = self._clock()
         due = self.engine.next_due(now)

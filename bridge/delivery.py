@@ -74,6 +74,11 @@ _FATES: Final[Mapping[ErrorKind, str]] = {
 }
 
 
+def is_open(mt: Mt) -> bool:
+    """Return whether a message is not claimed and may still be sent, for the first time or once more."""
+    return mt.state in ("queued", "sent") and not mt.claim
+
+
 def unaccepted_parts(mt: Mt) -> list[int]:
     """Return the numbers of the parts that the SMSC has not accepted, from 0."""
     if not mt.message_ids:

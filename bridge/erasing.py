@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from bridge import evidence
-from bridge.delivery import finish
+from bridge.delivery import finish, is_open
 from bridge.desk import Stage
 from bridge.hooks import hook_prefix, webhook_of
 from bridge.inputs import prefix
@@ -135,7 +135,7 @@ class Erasing(Stage):
     def _forget_message(self, row: Mo | Mt) -> None:
         if isinstance(row, Mt):
             mt = self._settlement.row(row.id, row) or row
-            if mt.state == "queued":
+            if is_open(mt):
                 if mt.next_try:
                     self.changes.rows["later", later_key(mt)] = None
                 finish(mt, "suppressed", self.now, "erased")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from bridge import inputs
@@ -153,37 +152,36 @@ def event_rows(reader: LmdbReader) -> Iterator[Row]:
 
     The log reaches back to the first commit, so the snapshot is the empty state; what a text led to stands in its row.
     Texts are as they came: masked ones could not be decided again. Where `[store] retain` has let go of the beginning,
-    `complete` is false: of customers who wrote before it, nothing is known.
+    `complete` is false, and what is said of messages that are gone is left out.
     """
-    complete = reader.position.kept_from == 1
-    log = reader.log()
-    first = next(log, None)
-    begin = first[0] - 1 if first is not None and not complete else 0
-    yield {"kind": "snapshot", "commit": begin, "complete": complete, "conversations": []}
-    for commit, when, entries in chain([] if first is None else [first], log):
+    begin = reader.position.log_until
+    yield {"kind": "snapshot", "commit": begin, "complete": not begin, "conversations": []}
+    for commit, when, entries in reader.log():
         for entry in entries:
-            if entry[0] == "mo" and _number(entry[1]) < reader.position.kept_from:
-                continue
-            row: Row = {"commit": commit, "now": when}
-            row.update(_event_row(reader, entry))
-            yield row
+            row = _event_row(reader, entry)
+            if row is not None:
+                yield {"commit": commit, "now": when, **row}
 
 
-def _event_row(reader: LmdbReader, entry: LogEntry) -> Row:
+def _event_row(reader: LmdbReader, entry: LogEntry) -> Row | None:
     kind = entry[0]
     if kind == "mo":
         mo = reader.mo(_number(entry[1]))
+        if mo is None and _number(entry[1]) < reader.kept_from():
+            return None
         if mo is None:
             raise LookupError(f"the store lacks the row {entry[1]} that its log names")
         row = mo_row(mo, unmasked=True)
         row["text"] = mo.decided if "late" in mo.flags else mo.text
-        row["first"] = not mo.before
         row["replies"] = _replies(reader, entry[2])
         return row
     names = _NAMES.get(str(kind), ("id",))
     other: Row = {"kind": str(kind)}
     other.update(zip(names, entry[1:], strict=True))  # type: ignore[arg-type]
-    if kind == "opted out" and (mt := reader.mt(_number(entry[1]))) is not None:
+    if kind == "opted out":
+        mt = reader.mt(_number(entry[1]))
+        if mt is None:
+            return None
         other |= {"brand": mt.brand, "contact": mt.contact}
     if names[-1] == "replies":
         other["replies"] = _replies(reader, entry[-1])

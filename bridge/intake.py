@@ -4,10 +4,7 @@ A reply that is claimed by the commit that makes it costs a third less than one 
 So where replies are held up by the window, texts wait a moment un-acknowledged, where they cost nothing, and the
 carrier slows down to the rate of the answers. That is for hiccups (throttled answers to be tried again, a slow second),
 not for a backlog: once `MUCH` waits, or a text has waited for `PATIENCE`, it is taken in and acknowledged whatever
-waits before it.
-
-And no more than `TURN` at once: while one turn waits for the disk, the texts behind it are read, and what the one
-before it has set free is written. Pure.
+waits before it. Pure.
 """
 
 from __future__ import annotations
@@ -27,10 +24,6 @@ PATIENCE: Final = 0.05
 """Seconds that a text may wait un-acknowledged; an SMSC waits for many times as long."""
 MUCH: Final = 20
 """Windows full of waiting replies from which on texts are taken in at once."""
-TURN: Final = 100
-"""Texts and receipts of one turn, as long as none of them has waited for `PATIENCE`. At window 200 two turns of 100 get
-5 to 10% more done than one of 200, after which everybody waits for everybody; below some 60 the syncs cost more than
-that."""
 
 
 def divide(events: Sequence[Event], links: Mapping[str, LinkQueue], now: float) -> tuple[list[Event], list[Arrivals]]:
@@ -65,37 +58,6 @@ def divide(events: Sequence[Event], links: Mapping[str, LinkQueue], now: float) 
         if left is not None:
             room[event.link] = max(left - len(event.pdus), 0)
     return taken, waiting
-
-
-def cut(events: Sequence[Event], now: float) -> tuple[list[Event], list[Arrivals]]:
-    """Part what one turn takes from what the next one can begin with at once.
-
-    Args:
-        events: What divide() gave to the turn.
-        now: Seconds since the epoch.
-
-    Returns:
-        (events of this turn, arrivals of the next), each in order.
-    """
-    left = TURN
-    taken: list[Event] = []
-    rest: list[Arrivals] = []
-    for event in events:
-        if isinstance(event, SessionLost):
-            return list(events), []  # as in _room()
-        if not isinstance(event, Arrivals):
-            taken.append(event)
-            continue
-        if event.time <= now - PATIENCE:
-            left = max(left, len(event.pdus))
-        if len(event.pdus) <= left:
-            taken.append(event)
-        else:
-            if left:
-                taken.append(replace(event, pdus=event.pdus[:left]))
-            rest.append(replace(event, pdus=event.pdus[left:]))
-        left = max(left - len(event.pdus), 0)
-    return taken, rest
 
 
 def _room(queue: LinkQueue, events: Sequence[Event]) -> int | None:

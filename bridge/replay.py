@@ -57,9 +57,6 @@ class Replay:
         self.decisions = 0
         self.other_rules = 0
         """Rows of rules of another version: not compared."""
-        self.unknown = 0
-        """Rows of customers of whom something came before the log begins: not compared."""
-        self._complete = True
         self._states: dict[ContactKey, Conversation] = {}
 
     def apply(self, row: Mapping[str, Any]) -> Difference | None:
@@ -67,16 +64,19 @@ class Replay:
 
         Args:
             row: As `export events` writes it.
+
+        Raises:
+            ValueError: The log lacks its beginning, so nobody knows on what its decisions were made.
         """
         kind = row["kind"]
         if kind == "snapshot":
-            self._complete = row["complete"]
+            if not row["complete"]:
+                raise ValueError("the log lacks its beginning, which [store] retain has let go of")
         elif kind == "mo":
             return self._text(row) if row["rules_version"] else None
         elif kind == "opted out":
             key = row["contact"], row["brand"]
-            if self._is_known(key):
-                self._states[key] = replace(self._states.get(key) or Conversation(*key), opted_out=row["now"])
+            self._states[key] = replace(self._states.get(key) or Conversation(*key), opted_out=row["now"])
         elif kind == "call":
             self._name_call(self._states.get((row["contact"], row["brand"])), row["id"])
         elif kind == "woken":
@@ -91,8 +91,6 @@ class Replay:
         key = row["from"], self.rules.brand_of(row["to"])
         if row["rules_version"] != self.rules.version:
             self.other_rules += 1
-            return None
-        if not self._is_known(key, new=row["first"]):
             return None
         self.decisions += 1
         recorded = {name: row[name] for name in ("outcome", "layer", "rule", "detail", "replies")}
@@ -128,19 +126,11 @@ class Replay:
 
     def _event(self, row: Mapping[str, Any], event: Wake | Called | Request) -> Difference | None:
         key = row["contact"], row["brand"]
-        if not self._is_known(key):
-            return None
         self.decisions += 1
         recorded = {"replies": [{k: v for k, v in reply.items() if k != "id"} for reply in row["replies"]]}
         decision = react(event, self._states.get(key) or Conversation(*key), self.rules, row["now"])
         self._keep(key, decision)
         return self._compare(0, recorded, {"replies": _sent(decision.replies)})
-
-    def _is_known(self, key: ContactKey, *, new: bool = False) -> bool:
-        """Whether the log has all that was before of a customer; in one without its beginning, only of new ones."""
-        known = self._complete or new or key in self._states
-        self.unknown += not known
-        return known
 
     @staticmethod
     def _name_call(state: Conversation | None, number: int) -> None:

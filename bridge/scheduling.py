@@ -10,6 +10,7 @@ import struct
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
+from bridge.delivery import is_open
 from bridge.desk import Stage
 
 if TYPE_CHECKING:
@@ -54,9 +55,10 @@ class Scheduling(Stage):
         due = [(key, number) for key, at, number in rows if at <= self.now]
         for (key, _), mt in zip(due, self.store.mts([number for _, number in due]), strict=True):
             self.changes.rows["later", key] = None
-            if mt is None or mt.state != "queued" or mt.link not in self.outbox.links:
-                if mt is not None and mt.state == "queued":
-                    self.changes.queued.append(mt)  # until its link is configured again
+            if mt is None or not is_open(mt):
+                continue
+            if mt.link not in self.outbox.links:
+                self.changes.queued.append(mt)  # until its link is configured again
                 continue
             mt.next_try = 0.0
             self.changes.mts[mt.id] = mt

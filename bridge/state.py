@@ -6,7 +6,7 @@ Touched by one turn at a time and by nothing else. No decisions here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.analytics import Counters, Figures, Peaks
@@ -50,6 +50,8 @@ class Calendar:
     """Where the walk over the table `dead` goes on."""
     jobs_after: bytes = b""
     """Where the walk over the table `job` goes on."""
+    walks: dict[str, float] = field(default_factory=dict)
+    """When each walk of `bridge.retention` goes on, by its name; `retention` is the earliest."""
 
     def next(self) -> float:
         """Return the earliest of them."""

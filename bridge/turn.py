@@ -360,5 +360,6 @@ class TurnWork(Stage):
             *self._flow(),
             self.retention.marks,
             self.retention.kept_from,
+            self.retention.log_until,
         )
         self.store.commit(changes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from bridge.events import Arrivals, CapacityChanged, Event, Outcomes, SessionLost
-from bridge.intake import MUCH, PATIENCE, TURN, cut, divide
+from bridge.intake import MUCH, PATIENCE, divide
 from bridge.state import _queue_of
 from smppcore.pdu import DeliverSM, SubmitSM
 from tests.pipeline import START, link
@@ -100,18 +100,3 @@ def test_links_do_not_wait_for_each_other(queue: LinkQueue) -> None:
     other.capacity, other.in_air = 10, 5
     now, later = divide([arrivals(3), arrivals(7, "b"), answers(9, "b")], {"a": queue, "b": other}, START)
     assert (sizes(now), sizes(later)) == ([7], [3])
-
-
-def test_a_turn_takes_so_many_at_once_and_the_next_one_the_rest() -> None:
-    now, later = cut([answers(5), arrivals(TURN - 1), answers(4), arrivals(3), arrivals(2, "b")], START)
-    assert (sizes(now), sizes(later)) == ([TURN - 1, 1], [2, 2])
-    assert sum(isinstance(event, Outcomes) for event in now) == 2
-    assert [pdu.sequence_number for pdu in later[0].pdus] == [1, 2]
-    assert cut(later, START) == (later, [])
-
-
-def test_what_has_waited_or_may_come_again_is_not_cut() -> None:
-    old = arrivals(3 * TURN, at=START - PATIENCE)
-    assert cut([old, arrivals(1)], START) == ([old], [arrivals(1)])
-    lost: list[Event] = [arrivals(3 * TURN), SessionLost("b", START)]
-    assert cut(lost, START) == (lost, [])

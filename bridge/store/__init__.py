@@ -156,7 +156,9 @@ class Position:
     forgotten: dict[str, int] = field(default_factory=dict)
     """By retention time, in seconds: the words of messages with a smaller id are forgotten."""
     kept_from: int = 1
-    """Messages with a smaller id have been let go, but for those that were not settled."""
+    """Messages with a smaller id have been let go."""
+    log_until: int = 0
+    """The log up to this commit has been let go."""
 
 
 @dataclass(slots=True)

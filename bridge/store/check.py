@@ -185,11 +185,11 @@ class Check:
         if queued and mt.state not in {"queued", "sent"}:
             yield f"{name}: is {mt.state}, and in the queue"
         later = self._marks[mt.id] & _LATER
-        if later and mt.state != "queued":
+        if later and (mt.claim or mt.state not in {"queued", "sent"}):
             yield f"{name}: is {mt.state}, and waits for its time"
         if not queued and not later and mt.state == "queued":
             yield f"{name}: waits, but is not in the queue"
-        if not queued and mt.state == "sent" and not mt.claim and not mt.in_doubt:
+        if not queued and not later and mt.state == "sent" and not mt.claim and not mt.in_doubt:
             yield f"{name}: is neither claimed nor in the queue"
         if mt.claim and mt.state in FINAL_STATES:
             yield f"{name}: is {mt.state}, and claimed"
