@@ -23,6 +23,7 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "GENERATION", 4)
         patch.setattr(module, "SLICE", 2)
+        patch.setattr(module, "COPIES", 9)
         yield
 
 
@@ -85,3 +86,21 @@ def test_it_keeps_up_with_large_batches() -> None:
     for commit in range(1, 20):
         disk.commit(recent, commit, *range(commit * 100, commit * 100 + 100))
     assert len(recent._young) + len(recent._old) <= 400
+
+
+def test_copies_of_a_few_conversations_do_not_pile_up() -> None:
+    disk, recent = Disk(), Recent()
+    for commit in range(1, 40):
+        disk.commit(recent, commit, 1, 2)
+        assert len(disk.rows) <= 8
+    recent = Recent(disk.rows.items())
+    assert [disk.get(recent, n) for n in (1, 2)] == [pack(Conversation(*key(n), id=39)) for n in (1, 2)]
+
+
+def test_what_was_known_of_an_erased_customer_does_not_get_to_the_table() -> None:
+    disk, recent = Disk(), Recent()
+    disk.commit(recent, 1, 1, 2, 3, 4)
+    recent.taken(recent.step({}), 2)
+    step = recent.step({key(4): Conversation(*key(4), id=9)}, {contact_key(key(3)), contact_key(key(4))})
+    assert [name for name, _ in step.moved] == []
+    assert list(step.changed) == [contact_key(key(4))]

@@ -442,3 +442,34 @@ def test_a_store_is_kept_still_against_services_only_while_none_runs(tmp_path: P
     with pytest.raises(StoreError, match="in use by a running service; stop it first"), guard:
         pass
     os.close(lock)
+
+
+def test_a_full_store_has_room_again_once_rows_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.store.lmdb.COUNTED_FROM", 0.1)
+    store = LmdbStore(tmp_path, max_size=1 << 22, sync=False)
+    rows = [mo(n) for n in range(1, 3001)]
+    for row in rows:
+        row.text = "x" * 400
+    write(store, Changes(Position(3001, 1), new_mos=rows))
+    full = store.used_share()
+    assert full > 0.3
+    write(store, Changes(Position(3001, 2), let_go=[row.id for row in rows]))
+    assert store.used_share() < full / 10
+    store.close()
+
+
+def test_of_an_erased_customer_no_former_copy_is_left(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path, max_size=1 << 22, sync=False)
+    known = Conversation("15550001", "acme", profile={"name": "Xanthippe"})
+    other = Conversation("15550002", "acme", profile={"name": "Otto"})
+    write(store, Changes(Position(1, 1), conversations={("15550001", "acme"): known, ("15550002", "acme"): other}))
+    write(store, Changes(Position(1, 2), conversations={("15550001", "acme"): known}))
+    blank = Conversation("15550001", "acme")
+    write(store, Changes(Position(1, 3), conversations={("15550001", "acme"): blank}, erased=["15550001"]))
+    store.close()
+    reader = LmdbReader(tmp_path)
+    rows = b"".join(value for table in ("recent", "conversation") for _, value in reader.rows(table))
+    assert b"Xanthippe" not in rows
+    assert b"Otto" in rows
+    assert [c.profile for c in reader.conversations()] == [{}, {"name": "Otto"}]
+    reader.close()

@@ -12,7 +12,8 @@ from bridge.deciding import DONE_BEFORE, start_addressing
 from bridge.events import Asked
 from bridge.rules import Request
 from bridge.scheduling import PAGE
-from tests.pipeline import CONTACT, Bridge, accepted, check, link, receipt, rules, text
+from smppcore import constants as c
+from tests.pipeline import CONTACT, Bridge, accepted, check, link, receipt, refused, rules, text
 from tests.rules_helpers import BRAND
 
 if TYPE_CHECKING:
@@ -97,6 +98,38 @@ def test_a_scheduled_one_waits_outside_the_queue_and_survives_a_kill() -> None:
     assert bridge.reply_texts() == [b"hello"]
     check(bridge)
     assert not [key for key in bridge.memory.side if key[0] == "later"]
+
+
+def test_one_that_was_refused_and_then_meets_a_quiet_hour_leaves_in_the_morning() -> None:
+    evening = NOON + 8 * 3600 - 1
+    bridge = bridge_at(evening)
+    send(bridge)
+    (pdu,) = bridge.submits()
+    bridge.turn(bridge.answers(refused(pdu, c.ESME_RSYSERR)))
+    bridge.now = evening + 600
+    bridge.turn()
+    assert bridge.submits() == []
+    check(bridge)
+    bridge.begin()
+    bridge.now = MORNING + 1
+    bridge.turn()
+    (pdu,) = bridge.submits()
+    bridge.turn(bridge.answers(accepted(pdu, b"7")))
+    assert (bridge.mt().state, bridge.mt().attempts) == ("accepted", 2)
+    check(bridge)
+
+
+def test_erasing_somebody_ends_what_waits_to_be_tried_again() -> None:
+    bridge = bridge_at()
+    send(bridge)
+    (pdu,) = bridge.submits()
+    bridge.turn(bridge.answers(refused(pdu, c.ESME_RSYSERR)))
+    bridge.turn(Asked(NEW_YORK, "acme", Request("profile.erase", "ann")))
+    bridge.now += 600
+    bridge.turn()
+    assert bridge.submits() == []
+    assert (bridge.mt().state, bridge.mt().error, bridge.mt().text) == ("suppressed", "erased", "")
+    check(bridge)
 
 
 def test_a_quiet_hour_holds_it_until_the_morning() -> None:
